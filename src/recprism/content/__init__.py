@@ -1,0 +1,1 @@
+"""Items to vectors (from text, along links, or supplied) and labels with confidence."""
