@@ -132,13 +132,16 @@ def encode_queries(
 
 def encode_query(content: Content, encoder: Encoder | None, text: str) -> FloatArray:
     """The projected unit vector of one wish, shape [content.size]; zeros as in `encode_queries`."""
-    return encode_queries(content, encoder, [text])[0]
+    vector: FloatArray = encode_queries(content, encoder, [text])[0]
+    return vector
 
 
 def unit(vectors: FloatArray) -> FloatArray:
     """`vectors` [..., size] scaled to length 1; zeros stay zeros."""
-    length: FloatArray = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return np.asarray(vectors / length, np.float32)
+    scaled: FloatArray = vectors / np.maximum(
+        np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12
+    )
+    return scaled
 
 
 def _distinct_texts(catalog: Catalog) -> tuple[list[str], IntArray]:
