@@ -17,7 +17,7 @@ import numpy as np
 from recprism.data.dataset import FloatArray
 from recprism.errors import UnknownName, UsageError
 
-LONGEST_TEXT = 8_000
+LONGEST_TEXT = 4_000
 """Characters of a text that are read; E5 averages windows of 512 tokens beyond its limit."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recprism.content.links import with_links
+from recprism.content.links import in_order, with_links
 from recprism.data.dataset import Catalog, Grouped, IntArray, KindTable
 
 NO_LABEL = 0
@@ -34,7 +34,7 @@ class LabelCodes:
     def build(cls, catalog: Catalog) -> LabelCodes:
         """Codes of every item (global numbers) for every label that any kind has."""
         names = dict.fromkeys(n for kind in catalog.kinds.values() for n in kind.label_names)
-        linked = with_links(catalog.kinds.values())
+        linked = with_links(catalog)
         codes, values = {}, {}
         for name in names:
             codes[name], values[name] = _own_labels(catalog, name)
@@ -74,7 +74,7 @@ def _own_labels(catalog: Catalog, name: str) -> tuple[IntArray, list[str]]:
         kind.table[column].cast(pl.String)
         if column in kind.table.columns
         else pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(kind))
-        for kind in catalog.kinds.values()
+        for kind in in_order(catalog)
     ]
     return _encode(pl.concat(parts))
 

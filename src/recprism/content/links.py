@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from recprism.data.dataset import Grouped, IntArray, KindTable, Links
+from recprism.data.dataset import Catalog, Grouped, IntArray, KindTable, Links
 
 
 def linked_items(kind: KindTable) -> Grouped:
@@ -32,6 +30,11 @@ def _pairs(kind: KindTable, links: Links) -> tuple[IntArray, IntArray]:
     return np.repeat(rows, counts), links.targets.values
 
 
-def with_links(kinds: Iterable[KindTable]) -> list[tuple[KindTable, Grouped]]:
+def with_links(catalog: Catalog) -> list[tuple[KindTable, Grouped]]:
     """The kinds that have links, each with `linked_items`."""
-    return [(kind, linked_items(kind)) for kind in kinds if kind.links]
+    return [(kind, linked_items(kind)) for kind in in_order(catalog) if kind.links]
+
+
+def in_order(catalog: Catalog) -> list[KindTable]:
+    """The kinds in the order of their items' global numbers."""
+    return sorted(catalog.kinds.values(), key=lambda kind: kind.start)

@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 
 from recprism.content.cache import HalfArray, Progress, encode_texts
 from recprism.content.encoder import Encoder
-from recprism.content.links import with_links
+from recprism.content.links import in_order, with_links
 from recprism.data.dataset import Catalog, FloatArray, Grouped, IntArray
 from recprism.errors import UnknownName, UsageError
 
@@ -146,7 +146,7 @@ def unit(vectors: FloatArray) -> FloatArray:
 
 def _distinct_texts(catalog: Catalog) -> tuple[list[str], IntArray]:
     """The texts of all items without repeats, and each item's row among them (-1: no text)."""
-    columns = [kind.table["text"].cast(pl.String) for kind in catalog.kinds.values()]
+    columns = [kind.table["text"].cast(pl.String) for kind in in_order(catalog)]
     if not columns:
         return [], np.zeros(0, np.int32)
     text = pl.concat(columns).str.strip_chars().replace("", None)
@@ -205,7 +205,7 @@ def _flow_along_links(catalog: Catalog, item: FloatArray) -> None:
 
     Repeated, so that an ad of a bundle of products gets one as well.
     """
-    linked = with_links(catalog.kinds.values())
+    linked = with_links(catalog)
     for _ in linked:
         for kind, targets in linked:
             rows = item[kind.start : kind.stop]
