@@ -96,7 +96,7 @@ def assign_slots(
     more ads are placed. Solved exactly (`scipy.optimize.linear_sum_assignment`).
     """
     n, n_slots = fits.shape
-    places = np.repeat(np.arange(n_slots), np.minimum(counts, n))
+    places = np.repeat(np.arange(n_slots), np.minimum(np.asarray(counts, np.int64), n))
     if n == 0 or len(places) == 0:
         return [NO_SLOT] * n
     response = np.asarray(probability, np.float64)[:, None] * np.asarray(effect, np.float64)
