@@ -166,3 +166,28 @@ def baseline_standings(
         rules.standings(int(occasions.user[row]), int(occasions.at[row]), occasions.truth.of(row))
         for row in range(len(occasions))
     ]
+
+
+def item_popularity(dataset: Dataset, goal: Goal, until: int) -> tuple[Scores, Scores]:
+    """Goal events and distinct users who reached the goal before `until`, both [len(kind)].
+
+    Behind a `via` those of the item that it leads to; behind offers the largest over its offers.
+    """
+    log, catalog, kind = dataset.events, dataset.catalog, goal.kind
+    reached = goal.events(log, catalog) & (log.time < until)
+    item, user = log.item[reached].astype(np.int64), log.user[reached]
+    distinct = np.unique(item * max(1, len(catalog.users)) + user) // max(1, len(catalog.users))
+    found = []
+    for items in (item, distinct):
+        counts = np.bincount(items, minlength=catalog.n_items).astype(np.float64)
+        if goal.link is None:
+            counts = counts[kind.start : kind.stop]
+        else:
+            rows = np.arange(len(goal.link.targets), dtype=np.int64)
+            counts = _sum_over(goal.link, rows, counts)
+            if goal.link.by_offer and kind.offers is not None:
+                counts = np.maximum(
+                    _largest(counts, kind.offers.item.astype(np.int64), len(kind)), 0
+                )
+        found.append(counts)
+    return found[0], found[1]

@@ -105,6 +105,14 @@ class Occasions:
         """Outside ids of the true items of one row."""
         return {kind.ids[item - kind.start] for item in self.truth.of(row)}
 
+    def of_users(self, n: int, seed: int) -> Occasions:
+        """All occasions of `n` users drawn at random; everything when there are no more users."""
+        users = np.unique(self.user)
+        if len(users) <= n:
+            return self
+        drawn = np.random.default_rng(seed).choice(users, size=n, replace=False)
+        return self.take(np.flatnonzero(np.isin(self.user, drawn)))
+
     def take(self, rows: LongArray) -> Occasions:
         """The occasions `rows`, in that order."""
         values, starts = self.truth.gather(rows.astype(np.int32))
@@ -195,7 +203,7 @@ def build_occasions(dataset: Dataset, goal: Goal, hold_out: HoldOut) -> list[Occ
         else:
             user = _known_or_reaching(dataset, goal, until)
             at = np.full(len(user), until, np.int64)
-        rows = list(_with_truth(dataset, goal, user, at))
+        rows = list(find_truth(dataset, goal, user, at))
         keep = np.array([row for row, _ in rows], dtype=np.int64)
         truth = _grouped([items for _, items in rows])
         found.append(
@@ -228,10 +236,13 @@ def _known_or_reaching(dataset: Dataset, goal: Goal, until: int) -> IntArray:
     return np.unique(log.user[reaching | (log.time < until)]).astype(np.int32)
 
 
-def _with_truth(
+def find_truth(
     dataset: Dataset, goal: Goal, user: IntArray, at: LongArray
 ) -> Iterable[tuple[int, IntArray]]:
-    """(row, true item_idx) of each occasion that has something to choose from."""
+    """(row, true item_idx) of each occasion that has something to choose from.
+
+    `user` and `at` have shape [n]; rows without any candidate of a task with `via` do not appear.
+    """
     log = dataset.events
     reached = goal.events(log, dataset.catalog)
     sources = None if goal.link is None else reverse_links(goal.link, dataset.catalog.n_items)
