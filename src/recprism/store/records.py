@@ -1,0 +1,133 @@
+"""What goes into a store and comes out: checked events, the account of an addition, impressions."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from recprism.records import Event
+
+MAX_ID_BYTES: Final = 512
+MAX_AHEAD: Final = timedelta(minutes=5)
+"""Clocks differ; an event further ahead of now than this is refused."""
+
+_TEXT_FIELDS = ("user", "kind", "item", "action")
+_OPTIONAL_FIELDS = ("session", "offer", "request_id", "slot", "idempotency_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """An event that was not accepted: its position in the batch, from 0, and why."""
+
+    index: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddResult:
+    """What became of a batch: how many were new, how many were known already, which were refused.
+
+    `accepted + duplicates + len(rejected)` is the size of the batch.
+    """
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: tuple[Rejection, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "rejected": [{"index": r.index, "error": r.error} for r in self.rejected],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impression:
+    """An item that was shown to a user, in which request, list and place."""
+
+    user: str
+    time: datetime
+    request_id: str
+    task: str
+    kind: str
+    item: str
+    position: int
+    slot: str | None = None
+
+
+def find_id_fault(outside: object) -> str | None:
+    """What is wrong with an id, None when it is fine: text of 1 to 512 bytes, nothing invisible."""
+    if not isinstance(outside, str):
+        return f"an id must be text, found {type(outside).__name__} `{outside}`"
+    if not outside:
+        return "an id must not be empty"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in outside):
+        return f"the id {outside!a} holds a control character"
+    size = len(outside.encode("utf-8"))
+    if size > MAX_ID_BYTES:
+        return f"an id must have at most {MAX_ID_BYTES} bytes, found {size}"
+    return None
+
+
+def find_event_fault(event: Event, now: datetime) -> str | None:
+    """What is wrong with an event as of `now`, None when it can be stored."""
+    for name in _TEXT_FIELDS:
+        fault = find_id_fault(getattr(event, name))
+        if fault is not None:
+            return f"`{name}`: {fault}"
+    for name in _OPTIONAL_FIELDS:
+        value = getattr(event, name)
+        fault = None if value is None else find_id_fault(value)
+        if fault is not None:
+            return f"`{name}`: {fault}"
+    if event.value is not None and not math.isfinite(event.value):
+        return f"`value`: found `{event.value}`, a finite number is needed"
+    return _find_time_fault(event.time, now) or _find_context_fault(event.context)
+
+
+def _find_time_fault(time: datetime | None, now: datetime) -> str | None:
+    if time is None:
+        return None
+    if time.tzinfo is not None:
+        return f"`time`: found the zone `{time.tzinfo}`, a time on the clock of the data is needed"
+    if time > now + MAX_AHEAD:
+        return f"`time`: `{time.isoformat()}` is over 5 minutes ahead of now, `{now.isoformat()}`"
+    return None
+
+
+def _find_context_fault(context: Mapping[str, str]) -> str | None:
+    for name, value in context.items():
+        fault = find_id_fault(name) or find_id_fault(value)
+        if fault is not None:
+            return f"`context`: {fault}"
+    return None
+
+
+def write_event(event: Event) -> str:
+    """The event as canonical JSON, without its key: equal text means equal content."""
+    content = {
+        "user": event.user,
+        "kind": event.kind,
+        "item": event.item,
+        "action": event.action,
+        "time": None if event.time is None else event.time.isoformat(),
+        "value": event.value,
+        "session": event.session,
+        "context": dict(sorted(event.context.items())),
+        "offer": event.offer,
+        "request_id": event.request_id,
+        "slot": event.slot,
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_event(content: str, time: datetime, key: str | None) -> Event:
+    """The event that `write_event` wrote, at the time it counts for."""
+    fields = json.loads(content)
+    return Event(**{**fields, "time": time, "idempotency_key": key})
