@@ -95,13 +95,19 @@ def _further(document: Document, mistakes: Sequence[Mistake]) -> list[Mistake]:
         return []
     # A section with a mistake of its own gives no reason to complain about what it lacks.
     broken = {m.path[:n] for m in mistakes for n in (1, 2)}
-    return [
-        replace(clash, path=("events", kept[clash.path[1]], *clash.path[2:]))
-        if clash.path[0] == "events" and isinstance(clash.path[1], int)
-        else clash
-        for clash in find_clashes(spec)
-        if broken.isdisjoint(clash.needs)
-    ]
+    clashes = (_renumber(clash, kept) for clash in find_clashes(spec))
+    return [clash for clash in clashes if broken.isdisjoint(clash.needs)]
+
+
+def _renumber(clash: Mistake, kept: Sequence[int]) -> Mistake:
+    """The clash with the numbers that the events have in the file."""
+
+    def in_file(path: KeyPath) -> KeyPath:
+        n = path[1] if len(path) > 1 else None
+        return (path[0], kept[n], *path[2:]) if isinstance(n, int) else path
+
+    needs = frozenset(in_file(need) for need in clash.needs)
+    return replace(clash, path=in_file(clash.path), needs=needs)
 
 
 def _parse(data: Mapping[str, Any]) -> ProjectFile:

@@ -51,6 +51,12 @@ class Mistake:
     kind: str = "value"
     needs: frozenset[KeyPath] = frozenset()
 
+    @property
+    def sentence(self) -> str:
+        """The problem; a clash begins with where it is."""
+        where = f"`{show_path(self.path)}`: " if self.kind == "clash" else ""
+        return where + self.problem
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -81,7 +87,7 @@ def find_mistakes(error: ValidationError, document: Document) -> list[Mistake]:
 def to_errors(mistakes: Sequence[Mistake], document: Document) -> list[ProjectError]:
     """The mistakes as errors with their lines, in the order of lines."""
     errors = [
-        ProjectError(document.file, document.line_of(m.path), m.problem, m.hint) for m in mistakes
+        ProjectError(document.file, document.line_of(m.path), m.sentence, m.hint) for m in mistakes
     ]
     return sorted(errors, key=lambda error: error.line or 0)
 

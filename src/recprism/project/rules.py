@@ -11,7 +11,7 @@ from typing import Any
 
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
-from recprism.project.messages import Mistake, show_path
+from recprism.project.messages import Mistake
 from recprism.project.schema import Kind, ProjectFile, Section, Source, Task
 
 DATABASES = ("sqlite:///", "postgresql://")
@@ -50,8 +50,7 @@ def labels_of(spec: ProjectFile, kind: str) -> list[str]:
 
 
 def _clash(path: KeyPath, problem: str, hint: str = "", *needs: KeyPath) -> Mistake:
-    text = f"`{show_path(path)}`: {problem}"
-    return Mistake(path, text, hint, "clash", frozenset([path[:2], *needs]))
+    return Mistake(path, problem, hint, "clash", frozenset([path[:2], *needs]))
 
 
 def _known(what: str, name: str, known: list[str]) -> str:
@@ -266,7 +265,7 @@ def missing_rules(spec: ProjectFile) -> Iterator[Mistake]:
         used = _texts(section.model_dump(exclude={"missing", "source", "query"})) if rules else []
         for column in rules:
             if column not in used:
-                problem = f"no other key of `{show_path(path)}` reads the column `{column}`."
+                problem = f"no other key of the section reads the column `{column}`."
                 close = nearest(column, used)
                 hint = f"Did you mean `{close}`?" if close else "Remove the rule."
                 yield _clash((*path, "missing", column), problem, hint)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from recprism.project.schema import ProjectFile
 
 FLOW_WIDTH = 80
+# The YAML library writes some texts bare that it cannot read back, such as `?a` in a list on one
+# line; whatever is not plainly a word is quoted here.
+_WORDS = re.compile(r"\w|\w[\w ./-]*\w")
 
 
 def to_yaml(spec: ProjectFile, comment: str = "") -> str:
@@ -34,10 +39,12 @@ def to_yaml(spec: ProjectFile, comment: str = "") -> str:
 def _laid_out(value: Any) -> Any:
     """The value with short lists and mappings of scalars set on one line."""
     if isinstance(value, dict):
-        laid: Any = CommentedMap((key, _laid_out(part)) for key, part in value.items())
+        laid: Any = CommentedMap((_laid_out(k), _laid_out(part)) for k, part in value.items())
         parts = list(value.values())
     elif isinstance(value, list):
         laid, parts = CommentedSeq(_laid_out(part) for part in value), value
+    elif isinstance(value, str) and not _WORDS.fullmatch(value):
+        return DoubleQuotedScalarString(value)
     else:
         return value
     if not any(isinstance(part, dict | list) for part in parts) and len(str(value)) < FLOW_WIDTH:
