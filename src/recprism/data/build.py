@@ -132,7 +132,7 @@ def _read_kind(reading: Reading, name: str, kind: Kind) -> KindSource:
         return KindSource(kind, rows.table, rows.note, frame.lazy(), frame[ID], rows, pairs)
     table, note = reading.open(section, kind)
     table.need([*written, *used])
-    lazy = apply_missing(table, table.lazy, [*written, *kind.placement], kind.missing, note)
+    lazy = apply_missing(table, table.lazy, written, kind.missing, note)
 
     described: ItemFrame | None = None
     if written:

@@ -19,11 +19,11 @@ from recprism.data.clean import (
     note_constants,
     note_near_duplicates,
 )
-from recprism.data.dataset import Ids, UserTable
-from recprism.data.ids import as_text
+from recprism.data.dataset import UNKNOWN, Ids, UserTable
+from recprism.data.ids import as_text, encode
 from recprism.data.reading import Note, Reading
 from recprism.data.sources import Table
-from recprism.data.text import joined, normalized
+from recprism.data.text import normalized
 from recprism.project.schema import Kind, Users
 
 
@@ -71,8 +71,7 @@ def describe(frame: pl.DataFrame, kind: Kind, note: Note) -> pl.DataFrame:
     """`id`, `title`, `text` and `label:NAME` of rows with one row per id, text normalized."""
     title = kind.title or (kind.text[0] if kind.text else None)
     shown = pl.lit(None, pl.String) if title is None else pl.col(title).cast(pl.String)
-    text = joined(kind.text) if kind.text else pl.lit(None, pl.String)
-    note_normalized(frame, kind.text, note)
+    text = join_texts(frame, kind.text, note) if kind.text else pl.lit(None, pl.String)
     return frame.select(
         pl.col(ID).alias("id"),
         shown.alias("title"),
@@ -90,17 +89,26 @@ def label_text(values: pl.Series) -> pl.Series:
     return text.set((text.str.strip_chars() == "").fill_null(False), None)
 
 
-def note_normalized(frame: pl.DataFrame, columns: list[str], note: Note) -> None:
-    """Count the texts that normalization changes, with what they became."""
-    for column in columns:
-        values = frame[column].cast(pl.String).drop_nulls()
-        distinct = values.unique().to_frame("raw")
-        changed = distinct.with_columns(normalized(pl.col("raw")).alias("text")).filter(
-            pl.col("text").ne_missing(pl.col("raw"))
-        )
-        count = int(values.is_in(changed["raw"].implode()).sum()) if changed.height else 0
-        examples = [f"`{raw}` -> `{text}`" for raw, text in changed.sort("raw").head(3).iter_rows()]
+def join_texts(frame: pl.DataFrame, columns: list[str], note: Note) -> pl.Series:
+    """One text per row: the columns normalized and joined by `, `, null where all are missing.
+
+    Each distinct text is normalized once; texts that it changes are counted.
+    """
+    parts = []
+    for column in dict.fromkeys(columns):
+        values = frame[column].cast(pl.String)
+        distinct = values.drop_nulls().value_counts(name="__count").rename({column: "raw"})
+        table = distinct.with_columns(normalized(pl.col("raw")).alias("text"))
+        changed = table.filter(pl.col("text").ne_missing(pl.col("raw"))).sort("raw")
+        shown = changed.head(3).select("raw", "text").iter_rows()
+        examples = [f"`{raw}` -> `{text}`" for raw, text in shown]
+        count = int(changed["__count"].sum())
         note[0].add("text-normalized", note[1], count, examples, column=column)
+        place = encode(values, Ids(table["raw"]))
+        parts.append(table["text"].gather(pl.Series(place).replace(UNKNOWN, None)).alias(column))
+    text = pl.concat_str(pl.all(), separator=", ", ignore_nulls=True)
+    joined = pl.DataFrame(parts).select(text.alias("text"))["text"]
+    return joined.set(joined == "", None)
 
 
 def spread(described: pl.DataFrame, ids: Ids) -> pl.DataFrame:
@@ -114,9 +122,8 @@ def build_users(section: Users | None, rows: ItemFrame | None, ids: Ids) -> User
     if section is None or rows is None:
         return UserTable(ids, pl.DataFrame())
     frame = rows.frame
-    note_normalized(frame, section.text, rows.note)
     traits = [label_text(frame[name]).alias(f"trait:{name}") for name in section.traits]
-    text = [joined(section.text).alias("text")] if section.text else []
+    text = [join_texts(frame, section.text, rows.note)] if section.text else []
     language = [pl.col(section.language).alias("language")] if section.language else []
     placed = spread(frame.select(pl.col(ID).alias("id"), *traits, *text, *language), ids)
     return UserTable(

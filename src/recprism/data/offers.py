@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from recprism.data.clean import bad_ids
 from recprism.data.dataset import UNKNOWN, Grouped, Ids, IntArray, Links, LongArray, Offers
-from recprism.data.ids import as_text, distinct, encode
+from recprism.data.ids import as_text, distinct, encode, union
 from recprism.data.packing import Packing, sorted_distinct, starts_of_runs
 from recprism.data.reading import Note
 from recprism.data.sources import Table
@@ -118,8 +118,8 @@ def pack_rows(rows: OfferRows) -> tuple[Packing, NDArray[np.unsignedinteger]]:
         packing.push(f"{_PLACE}{name}", codes, len(rows.places[name]))
     for name in rows.row_links:
         target = rows.targets[kind.links[name].kind]
-        codes = _link_codes(rows, name, target, alive)
-        packing.push(f"{_LINK}{name}", codes, len(target) + 1)
+        codes, size = _link_codes(rows, name, target, alive)
+        packing.push(f"{_LINK}{name}", codes, size)
     used = packing.key[alive.to_numpy()]
     packing.key = used
     key = sorted_distinct(used)
@@ -198,8 +198,10 @@ def _place_codes(rows: OfferRows, column: str) -> NDArray[np.int32]:
     values = rows.column(column)
     known = distinct(values).sort().to_list()
     codes = encode(values, Ids(pl.Series(known, dtype=pl.String)))
-    if (codes == UNKNOWN).any():
-        codes = np.where(codes == UNKNOWN, np.int32(len(known)), codes)
+    missing = codes == UNKNOWN
+    if missing.any():
+        rows.note[0].add("missing-marked", rows.note[1], int(missing.sum()), column=column)
+        codes = np.where(missing, np.int32(len(known)), codes)
         known.append("")
     if len(known) > 256:
         raise DataError(
@@ -212,19 +214,24 @@ def _place_codes(rows: OfferRows, column: str) -> NDArray[np.int32]:
     return codes
 
 
-def _link_codes(rows: OfferRows, name: str, target: Ids, alive: pl.Series) -> NDArray[np.int32]:
-    """Row numbers of what each row links to; unknown ones are counted and get the last code."""
+def _link_codes(
+    rows: OfferRows, name: str, target: Ids, alive: pl.Series
+) -> tuple[NDArray[np.int32], int]:
+    """Row numbers of what each row links to, and how many numbers there are.
+
+    Unknown ones are counted and numbered after the known ones, a missing one comes last.
+    """
     column = rows.kind.links[name].column
     values = rows.column(column)
-    codes = encode(values, target)
-    lost = pl.Series(codes == UNKNOWN) & alive
-    missing = lost & as_text(values).is_null() if bool(lost.any()) else lost
-    unknown = lost & ~missing
+    known = union(target.values, [distinct(values)])
+    codes = encode(values, known)
+    missing = pl.Series(codes == UNKNOWN) & alive
+    unknown = pl.Series(codes >= len(target)) & alive
     report, label = rows.note
     report.add("missing-link", label, int(missing.sum()), column=column)
     examples = as_text(values.filter(unknown).unique().sort().head(3))
     report.add("unknown-link", label, int(unknown.sum()), examples, column=column)
-    return np.where(codes == UNKNOWN, np.int32(len(target)), codes)
+    return np.where(codes == UNKNOWN, np.int32(len(known)), codes), len(known) + 1
 
 
 def build_offers(
@@ -327,7 +334,7 @@ def _build_links(
             n, known = len(rows.ids), own != UNKNOWN
         else:
             values = codes[f"{_LINK}{name}"].astype(np.int32)
-            known = values != len(target)
+            known = values < len(target)
             at, n = item, len(rows.ids)
             if rows.by_offer:
                 n = len(first)

@@ -46,8 +46,10 @@ class Packing:
         columns: dict[str, NDArray[np.unsignedinteger]] = {}
         for place in range(len(self._columns), 0, -1):
             name, size = self._columns[place - 1]
-            key, codes = np.divmod(key, np.uint64(size))
-            columns[name] = codes.astype(np.min_scalar_type(size - 1))
+            # Several times faster than divmod, which does not know that the divisor is one number.
+            rest = key // np.uint64(size)
+            columns[name] = (key - rest * np.uint64(size)).astype(np.min_scalar_type(size - 1))
+            key = rest
             if place - 1 in self._ranks:
                 key = self._ranks[place - 1][key]
         return columns

@@ -1,11 +1,9 @@
 """Text as the encoder should read it: one form, one space, no markup.
 
-In come text columns, out goes one text per row. Ids never pass through here.
+In comes a text column, out goes its normal form. Ids never pass through here.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import polars as pl
 
@@ -42,11 +40,4 @@ def normalized(column: pl.Expr) -> pl.Expr:
     for entity, character in _ENTITIES.items():
         text = text.str.replace_all(entity, character, literal=True)
     text = text.str.normalize("NFKC").str.replace_all(r"[\s\p{Cc}]+", " ").str.strip_chars()
-    return pl.when(text != "").then(text)
-
-
-def joined(columns: Sequence[str]) -> pl.Expr:
-    """Normalized text columns joined by `, `; null where all are missing."""
-    parts = [normalized(pl.col(name).cast(pl.String)) for name in columns]
-    text = pl.concat_str(parts, separator=", ", ignore_nulls=True)
     return pl.when(text != "").then(text)
