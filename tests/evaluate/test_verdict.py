@@ -42,7 +42,10 @@ def task(against: dict[str, Interval], **rules: float) -> TaskEvaluation:
     [
         (0.02, "It beats the personal rule (0.307) by +0.020 [+0.010, +0.030]."),
         (0.005, "It cannot be told apart from the personal rule (0.307)"),
-        (-0.02, "It is worse than the personal rule (0.307) by -0.020 [-0.030, -0.010]"),
+        (
+            -0.02,
+            "It is worse than the personal rule (0.307), the difference is -0.020 [-0.030, -0.010]",
+        ),
     ],
 )
 def test_the_verdict_says_how_the_model_stands_to_the_best_rule(gap: float, says: str) -> None:

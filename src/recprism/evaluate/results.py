@@ -161,8 +161,9 @@ class Sample:
 class Evaluation:
     """One run of `evaluate`: tasks by name, sample lists, and what it was measured on.
 
-    `skipped` maps tasks that could not be measured to the reason. `sizes` counts users, items and
-    events; `seconds` is wall time by stage, `peak_mb` the largest resident size of the process.
+    `skipped` maps tasks that could not be measured to the reason, `note` is the comment that opens
+    the project file. `sizes` counts users, items and events; `seconds` is wall time by stage,
+    `peak_mb` the largest resident size of the process.
     """
 
     project: str
@@ -174,10 +175,12 @@ class Evaluation:
     sizes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_mb: float = float("nan")
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "project": self.project,
+            "note": self.note,
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "skipped": dict(self.skipped),
             "samples": [sample.to_dict() for sample in self.samples],

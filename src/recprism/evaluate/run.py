@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -93,6 +95,7 @@ def evaluate(
         sizes=_sizes(dataset),
         seconds=run.seconds,
         peak_mb=peak_memory_mb(),
+        note=_opening_comment(project.file),
     )
 
 
@@ -236,6 +239,14 @@ def _sample_users(plans: Mapping[str, _Plan], until: int, seed: int) -> np.ndarr
     best = users[tasks == tasks.max(initial=0)]
     drawn = np.random.default_rng(seed).choice(best, min(_SAMPLES, len(best)), replace=False)
     return np.sort(drawn).astype(np.int32)
+
+
+def _opening_comment(file: Path) -> str:
+    """The comment at the top of the project file, where its authors say what the data is."""
+    if not file.is_file():
+        return ""
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines())
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
 
 
 def _sizes(dataset: Dataset) -> dict[str, int]:

@@ -58,7 +58,7 @@ def _against_baseline(task: TaskEvaluation) -> str:
         return f"It beats {rule} by {show(gap, signed=True)}."
     if gap.high < 0:
         return (
-            f"It is worse than {rule} by {show(gap, signed=True)}: "
+            f"It is worse than {rule}, the difference is {show(gap, signed=True)}: "
             "the simple rule serves this list better."
         )
     return f"It cannot be told apart from {rule}: the difference is {show(gap, signed=True)}."
