@@ -169,7 +169,7 @@ def _coded(
         "offer": none,
     }
     if section.action is not None:
-        coded["action"] = np.full(n, list(actions).index(section.action), np.int32)
+        coded["action"] = np.full(n, list(actions).index(section.action) if n else 0, np.int32)
     else:
         coded["action"] = encode(frame["action"], Ids(pl.Series(list(actions), dtype=pl.String)))
     if "value" in frame.columns:
