@@ -1,0 +1,21 @@
+"""Why an item stands in a list. In come evidence and facts, out go sentences that are true."""
+
+from recprism.explain.guard import check
+from recprism.explain.messages import catalogue, languages
+from recprism.explain.names import readable
+from recprism.explain.reasons import compose
+from recprism.explain.sentences import ItemFacts
+from recprism.explain.shares import normalize_shares
+from recprism.explain.shortness import Funnel, short_because
+
+__all__ = [
+    "Funnel",
+    "ItemFacts",
+    "catalogue",
+    "check",
+    "compose",
+    "languages",
+    "normalize_shares",
+    "readable",
+    "short_because",
+]

@@ -1,0 +1,37 @@
+"""Why a list has fewer items than asked for, in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recprism.explain.messages import catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """How many different items of a kind were left after each step, in the order of the steps.
+
+    `catalog`: the kind has so many; `eligible`: valid for this user, time and context; `allowed`:
+    after excluded labels and the repeat policy; `capped`: after frequency caps; `merged`: not shown
+    in another list of the answer.
+    """
+
+    catalog: int
+    eligible: int
+    allowed: int
+    capped: int
+    merged: int
+
+
+def short_because(kind: str, funnel: Funnel, wanted: int, language: str = "en") -> str | None:
+    """The first step that left fewer than `wanted` items, in words; None when none did.
+
+    Such as "only 4 coupons are valid for this user at this time". Raises `UnknownName` for a
+    language without catalogue.
+    """
+    words = catalogue(language)
+    for step in ("catalog", "eligible", "allowed", "capped", "merged"):
+        left = int(getattr(funnel, step))
+        if left < wanted:
+            return words.counted(words.messages["short"][step], left, kind=words.kind(kind))
+    return None
