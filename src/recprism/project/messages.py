@@ -250,6 +250,8 @@ def _expected(row: _Row) -> str:
     if kind == "literal_error":
         names = [f"`{name}`" for name in _literals(row)]
         return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    if kind == "string_pattern_mismatch" and context["pattern"].startswith(r"^\S"):
+        return "text of at most 63 characters on one line"
     if kind == "string_pattern_mismatch":
         return "a name (lower-case letters, digits, `_` and `-`, a letter first)"
     if kind == "too_short":

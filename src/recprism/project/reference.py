@@ -123,7 +123,7 @@ def _scalar(field: dict[str, Any]) -> str:
     if pattern.startswith("^\\d{4}"):
         return "time"
     if pattern:
-        return "name"
+        return "text" if pattern.startswith("^\\S") else "name"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "switch"}
     limits = [
         f"{sign} {field[key]:g}"

@@ -14,7 +14,7 @@ from recprism.project.document import KeyPath
 from recprism.project.messages import Mistake
 from recprism.project.schema import Kind, ProjectFile, Section, Source, Task
 
-DATABASES = ("sqlite:///", "postgresql://")
+DATABASES = ("sqlite:///", "postgresql://", "postgres://")
 
 
 def find_clashes(spec: ProjectFile) -> list[Mistake]:

@@ -145,6 +145,7 @@ Value = Annotated[
     WithJsonSchema({"type": ["string", "integer"]}),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Action = Annotated[str, Field(pattern=r"^\S(.{0,61}\S)?$")]
 Switch = Annotated[
     bool, BeforeValidator(_on_off), WithJsonSchema({"enum": ["on", "off", True, False]})
 ]
@@ -304,7 +305,7 @@ class Events(Source):
     """The kind of the items in this table."""
     item: str
     """Column with the item id."""
-    action: Name | None = None
+    action: Action | None = None
     """The action that every row records; or use `action_column`."""
     action_column: str | None = None
     """Column that holds the action, when rows record several."""
@@ -374,7 +375,7 @@ class Task(Section):
 
     recommend: Name
     """The kind to recommend."""
-    goal: Name | None = None
+    goal: Action | None = None
     """The action that counts as success; without one the task is ranked by content alone."""
     via: Name | None = None
     """A link of the kind: the goal is then the action on the item that the link leads to."""
