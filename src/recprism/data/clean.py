@@ -33,6 +33,16 @@ def is_missing(column: str, dtype: pl.DataType) -> pl.Expr:
     return missing
 
 
+def missing(values: pl.Series) -> pl.Series:
+    """Whether each value of a column is missing, as `is_missing` has it."""
+    return values.to_frame("v").select(is_missing("v", values.dtype))["v"]
+
+
+def row_examples(met: pl.Series) -> list[str]:
+    """The first three rows where a rule met something, in words."""
+    return [f"row {row + 1}" for row in met.arg_true().head(3)]
+
+
 def apply_missing(
     table: Table,
     lazy: pl.LazyFrame,
@@ -59,7 +69,7 @@ def apply_missing(
         if rule == "drop":
             # Counted again, because an earlier column may have dropped some of these rows.
             count = int(table.collect(lazy.select(gap.sum()), stream=True).item())
-            report.add("missing-dropped", label, count, column=name)
+            report.add("missing-dropped", label, count, _first(table, lazy, gap), column=name)
             lazy = lazy.filter(~gap)
         elif rule == "impute":
             known = lazy.filter(~gap).select(pl.col(name).mode().sort().first())
@@ -68,9 +78,16 @@ def apply_missing(
             report.add("missing-imputed", label, count, [value], column=name)
             lazy = lazy.with_columns(pl.when(gap).then(pl.lit(value)).otherwise(name).alias(name))
         else:
-            report.add("missing-marked", label, count, column=name)
+            report.add("missing-marked", label, count, _first(table, lazy, gap), column=name)
             lazy = lazy.with_columns(pl.when(~gap).then(name).alias(name))
     return lazy
+
+
+def _first(table: Table, lazy: pl.LazyFrame, gap: pl.Expr) -> list[str]:
+    """The first three rows with a gap, by their number in the source or among those left."""
+    numbered = lazy if ROW in lazy.collect_schema() else lazy.with_row_index(ROW, offset=1)
+    rows = table.collect(numbered.filter(gap).select(ROW).head(3))[ROW]
+    return [f"row {row}" for row in rows]
 
 
 def bad_ids(
@@ -91,8 +108,7 @@ def bad_ids(
         if len(bad) == 0:
             continue
         found = values.is_in(bad.implode(), nulls_equal=True) & stays
-        examples = [f"row {row + 1}" for row in found.head(10**6).arg_true().head(3)]
-        report.add(rule, label, int(found.sum()), examples, column=column)
+        report.add(rule, label, int(found.sum()), row_examples(found), column=column)
         stays = stays & ~found
     return stays
 

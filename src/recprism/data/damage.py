@@ -25,7 +25,7 @@ def check_lines(path: Path, separator: str | None) -> None:
         if separator is None:
             _check_json_lines(path, file)
             return
-    check_line_length(path)
+    check_line_length(path, header=True)
     _check_fields(path, separator)
 
 
@@ -53,9 +53,9 @@ def find_damage(name: str, files: Sequence[Path], failure: Exception) -> DataErr
     )
 
 
-def check_line_length(path: Path) -> None:
+def check_line_length(path: Path, *, header: bool) -> None:
     """Refuse a line over the limit before any reader takes it into memory."""
-    row, length = 0, 0
+    row, length = 0 if header else 1, 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             pieces = chunk.split(b"\n") if length + len(chunk) > MAX_FIELD_BYTES else None
@@ -107,14 +107,26 @@ def _check_fields(path: Path, separator: str) -> None:
             row=number,
         ) from failure
     except UnicodeDecodeError as failure:
-        raise DataError(
-            path.name,
-            f"byte {failure.start} of a block is not UTF-8.",
-            "Save the file as UTF-8.",
-            row=number + 1,
-        ) from failure
+        raise _undecodable(path) from failure
     finally:
         csv.field_size_limit(before)
+
+
+def _undecodable(path: Path) -> DataError:
+    """The error for text in another encoding, with the first line that shows it."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            try:
+                line.decode()
+            except UnicodeDecodeError as failure:
+                byte = line[failure.start]
+                return DataError(
+                    path.name,
+                    f"holds the byte 0x{byte:02x}, which is no UTF-8 there.",
+                    "Save the file as UTF-8.",
+                    row=number or None,
+                )
+    return DataError(path.name, "is no UTF-8 text.", "Save the file as UTF-8.")
 
 
 def _ragged(path: Path, number: int, found: int, width: int) -> DataError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recprism.data.clean import apply_missing, bad_ids, numbers
+from recprism.data.clean import apply_missing, bad_ids, missing, numbers
 from recprism.data.dataset import UNKNOWN, EventLog, Ids, IntArray, KindTable
 from recprism.data.ids import as_text, distinct, encode, is_valid
 from recprism.data.reading import Note, Reading
@@ -66,8 +66,10 @@ def read_events(reading: Reading, number: int, section: Events) -> EventFrame:
     raw = apply_missing(table, table.lazy, optional, section.missing, note)
     frame = table.collect(raw.select(pl.col(column).alias(role) for role, column in roles.items()))
     frame = clean_events(frame, table, section, note, reading.now)
-    repeats = int((~frame.is_unique()).sum()) if frame.height else 0
-    note[0].add("repeated-event", note[1], repeats)
+    again = frame.filter(frame.is_duplicated())
+    shown = again.select("user", "item", "time").head(3).iter_rows()
+    examples = [f"{user} on {item} at {from_micros(time)}" for user, item, time in shown]
+    note[0].add("repeated-event", note[1], again.height, examples)
     note[0].kept(note[1], frame.height)
     return EventFrame(section, frame, note[1])
 
@@ -78,7 +80,7 @@ def clean_events(
     """Parse times and values of raw event rows and drop the rows that cannot be used."""
     report, label = note
     times = parse_times(frame["time"], table.name, section.time)
-    gap = as_text(frame["time"]).is_null()
+    gap = missing(frame["time"])
     stays = bad_ids(frame["user"], section.user, note)
     stays = bad_ids(frame["item"], section.item, note, stays)
     rules = [("missing-time", gap), ("unparsable-time", times.is_null() & ~gap)]

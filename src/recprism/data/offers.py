@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recprism.data.clean import bad_ids
+from recprism.data.clean import bad_ids, row_examples
 from recprism.data.dataset import UNKNOWN, Grouped, Ids, IntArray, Links, LongArray, Offers
 from recprism.data.ids import as_text, distinct, encode, union
 from recprism.data.packing import Packing, sorted_distinct, starts_of_runs
@@ -122,9 +122,10 @@ def pack_rows(rows: OfferRows) -> tuple[Packing, NDArray[np.unsignedinteger]]:
         packing.push(f"{_LINK}{name}", codes, size)
     used = packing.key[alive.to_numpy()]
     packing.key = used
-    key = sorted_distinct(used)
+    key, again = sorted_distinct(used)
     if kind.rows != "items":
-        note[0].add("exact-duplicate", note[1], int(alive.sum()) - len(key))
+        examples = rows.ids.values.gather(packing.unpack(again)["item"])
+        note[0].add("exact-duplicate", note[1], int(alive.sum()) - len(key), examples)
         note[0].kept(note[1], len(key))
     return packing, key
 
@@ -171,7 +172,7 @@ def _drop(
     met = pl.Series(bad) & alive
     if not met.any():
         return alive
-    examples = [f"row {row + 1}" for row in met.arg_true().head(3)]
+    examples = row_examples(met)
     rule = "never-shown" if rows.kind.rows == "items" else rule
     rows.note[0].add(rule, rows.note[1], int(met.sum()), examples, column=column)
     return alive & ~met
@@ -200,7 +201,10 @@ def _place_codes(rows: OfferRows, column: str) -> NDArray[np.int32]:
     codes = encode(values, Ids(pl.Series(known, dtype=pl.String)))
     missing = codes == UNKNOWN
     if missing.any():
-        rows.note[0].add("missing-marked", rows.note[1], int(missing.sum()), column=column)
+        met = pl.Series(missing)
+        rows.note[0].add(
+            "missing-marked", rows.note[1], int(met.sum()), row_examples(met), column=column
+        )
         codes = np.where(missing, np.int32(len(known)), codes)
         known.append("")
     if len(known) > 256:
@@ -228,7 +232,7 @@ def _link_codes(
     missing = pl.Series(codes == UNKNOWN) & alive
     unknown = pl.Series(codes >= len(target)) & alive
     report, label = rows.note
-    report.add("missing-link", label, int(missing.sum()), column=column)
+    report.add("missing-link", label, int(missing.sum()), row_examples(missing), column=column)
     examples = as_text(values.filter(unknown).unique().sort().head(3))
     report.add("unknown-link", label, int(unknown.sum()), examples, column=column)
     return np.where(codes == UNKNOWN, np.int32(len(known)), codes), len(known) + 1

@@ -55,15 +55,17 @@ class Packing:
         return columns
 
 
-def sorted_distinct(key: KeyArray) -> KeyArray:
-    """The distinct numbers in ascending order; sorts `key` in place."""
+def sorted_distinct(key: KeyArray) -> tuple[KeyArray, KeyArray]:
+    """The distinct numbers in ascending order, and three that repeat; sorts `key` in place."""
     key.sort()
     if len(key) == 0:
-        return key
+        return key, key
     first = np.empty(len(key), np.bool_)
     first[0] = True
     np.not_equal(key[1:], key[:-1], out=first[1:])
-    return key if bool(first.all()) else key[first]
+    if bool(first.all()):
+        return key, key[:0]
+    return key[first], key[np.flatnonzero(~first)[:3]]
 
 
 def starts_of_runs(columns: list[NDArray[np.unsignedinteger]], n: int) -> NDArray[np.int64]:

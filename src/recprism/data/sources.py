@@ -45,10 +45,18 @@ class Table:
         return self.schema.names()
 
     def need(self, columns: Iterable[str]) -> None:
-        """Raise `DataError` for the first of `columns` that the table does not have."""
+        """Raise `DataError` for the first of `columns` that is not there or cannot be used."""
         for column in columns:
             if column not in self.columns:
                 raise missing_column(self, column)
+            dtype = self.schema[column]
+            if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+                raise DataError(
+                    self.name,
+                    f"holds values of the type `{dtype}`, text, numbers or times are expected.",
+                    "Write one value per cell, or a list of texts.",
+                    column=column,
+                )
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The table, or the distinct columns named, in memory; raises `DataError`."""
@@ -115,7 +123,7 @@ def check_table(table: Table) -> int:
     """
     written = [path for path in table.files if path.suffix.lower() in _CSV]
     for path in written:
-        check_line_length(path)
+        check_line_length(path, header=True)
     texts = [name for name, dtype in table.schema.items() if dtype == pl.String and written]
     query = table.lazy.select(
         pl.len().alias("rows"),
@@ -148,11 +156,24 @@ def _open_file(name: str, path: Path) -> Table:
             f"there is no such file (looked for `{path}`).",
             "Mend `source` in the project file; it is relative to that file.",
         )
+    if suffix in _JSONL:
+        # Its columns are known only after reading all of it, so the limit is checked first.
+        check_line_length(path, header=False)
     try:
-        lazy = _scan_file(path, suffix)
+        lazy = _flat(_scan_file(path, suffix))
         return Table(name, lazy, lazy.collect_schema(), (path,))
     except (pl.exceptions.PolarsError, OSError) as failure:
         raise find_damage(name, (path,), failure) from failure
+
+
+def _flat(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    """Lists of plain values as text, joined by `, `."""
+    lists = [
+        pl.col(name).list.eval(pl.element().cast(pl.String)).list.join(", ", ignore_nulls=True)
+        for name, dtype in lazy.collect_schema().items()
+        if isinstance(dtype, pl.List) and not dtype.inner.is_nested()
+    ]
+    return lazy.with_columns(lists) if lists else lazy
 
 
 def _scan_file(path: Path, suffix: str) -> pl.LazyFrame:

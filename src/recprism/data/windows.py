@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recprism.data.clean import bad_ids
+from recprism.data.clean import bad_ids, missing
 from recprism.data.dataset import UNKNOWN, BoolArray, Grouped, Ids, LongArray
 from recprism.data.ids import as_text, encode
 from recprism.data.items import label_column, label_text
@@ -33,7 +33,7 @@ def parse_bound(
 ) -> tuple[pl.Series, BoolArray]:
     """A bound in microseconds, null where open, and which rows could not be read (counted)."""
     times = parse_times(values, table.name, column)
-    unreadable = times.is_null() & ~as_text(values).is_null()
+    unreadable = times.is_null() & ~missing(values)
     examples = values.filter(unreadable).head(3).to_list()
     note[0].add("unreadable-window", note[1], int(unreadable.sum()), examples, column=column)
     return times, unreadable.to_numpy()
