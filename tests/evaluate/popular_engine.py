@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from recprism.data.dataset import Dataset
+from recprism.data.times import to_micros
 from recprism.evaluate.baselines import BaselineRules, fit_baselines
-from recprism.evaluate.protocol import candidates_for, find_goal, to_micros
+from recprism.evaluate.protocol import candidates_for, find_goal
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Evidence, RankedItem, RankedList, Reason

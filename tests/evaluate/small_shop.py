@@ -27,7 +27,8 @@ from recprism.data.dataset import (
     Offers,
     UserTable,
 )
-from recprism.evaluate.protocol import Goal, to_micros
+from recprism.data.times import to_micros
+from recprism.evaluate.protocol import Goal
 
 START = datetime(2020, 1, 1)
 USERS = ["ann", "bob", "cem", "dot"]

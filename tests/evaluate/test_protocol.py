@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,8 +18,6 @@ from recprism.evaluate.protocol import (
     find_goal,
     find_hold_out,
     history_lengths,
-    to_datetime,
-    to_micros,
 )
 from recprism.project.schema import ProjectFile
 
@@ -105,12 +101,6 @@ def test_taking_rows_keeps_their_truth() -> None:
         ("dot", 21): {"eggs"},
         ("ann", 21): {"milk", "ham"},
     }
-
-
-def test_times_survive_the_way_to_micros_and_zones_become_utc() -> None:
-    moment = datetime(2017, 11, 27, 5, 0, 0, 7)
-    assert to_datetime(to_micros(moment)) == moment
-    assert to_micros(moment.replace(tzinfo=UTC)) == to_micros(moment)
 
 
 @settings(deadline=None, max_examples=60)

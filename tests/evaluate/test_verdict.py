@@ -29,6 +29,7 @@ def task(against: dict[str, Interval], **rules: float) -> TaskEvaluation:
         rules={name: interval(value) for name, value in values.items()},
         against=against,
         also={},
+        by_until={},
         by_history={},
         calibration=Calibration(bins=[], error=NAN, brier=NAN, n=0, population="all"),
         beyond=BeyondAccuracy(**nothing, empty=0, short=0),
@@ -44,7 +45,7 @@ def task(against: dict[str, Interval], **rules: float) -> TaskEvaluation:
         (0.005, "It cannot be told apart from the personal rule (0.307)"),
         (
             -0.02,
-            "It is worse than the personal rule (0.307), the difference is -0.020 [-0.030, -0.010]",
+            "the personal rule (0.307), the difference is -0.020 [-0.030, -0.010]: the simple",
         ),
     ],
 )

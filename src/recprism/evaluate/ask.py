@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.data.dataset import Dataset
-from recprism.evaluate.protocol import Goal, Occasions, to_datetime
+from recprism.data.times import from_micros
+from recprism.evaluate.protocol import Goal, Occasions
 from recprism.project import Project
 from recprism.records import Answer
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much is done, and of how much."""
+Progress = Callable[[str, float], None]
+"""Told what is being done and which part of it is done, 0 to 1."""
 
 
 class Recommender(Protocol):
@@ -102,7 +103,7 @@ def ask(question: Question, *, progress: Progress | None = None) -> Lists:
         answers.append(_one(question, row))
         ms[row] = (perf_counter() - start) * 1000.0
         if progress is not None:
-            progress(question.what, row + 1, n)
+            progress(question.what, (row + 1) / n)
     lists = [answer.lists[occasions.task].items for answer in answers]
     action = question.dataset.catalog.actions[question.goal.action]
     return Lists(
@@ -127,7 +128,7 @@ def ask_signals(question: Question) -> Mapping[str, Sequence[Sequence[str]]]:
             _user_id(question, row),
             occasions.task,
             size=occasions.k,
-            at=to_datetime(int(occasions.at[row])),
+            at=from_micros(int(occasions.at[row])),
         )
         for name, items in ranked.items():
             found.setdefault(name, []).append(items)
@@ -140,7 +141,7 @@ def _one(question: Question, row: int) -> Answer:
         user=_user_id(question, row),
         tasks=[occasions.task],
         size=occasions.k,
-        at=to_datetime(int(occasions.at[row])),
+        at=from_micros(int(occasions.at[row])),
         record=False,
         explain=False,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,22 +28,10 @@ from recprism.data.dataset import (
     Links,
     LongArray,
 )
+from recprism.data.times import to_micros
 from recprism.errors import DataError, UnknownName
 from recprism.lists.eligibility import Candidates, eligible
 from recprism.project.schema import EvaluateTask, ProjectFile
-
-_EPOCH = datetime(1970, 1, 1)
-
-
-def to_micros(time: datetime) -> int:
-    """Microseconds on the naive clock; a zone, if there is one, is converted to UTC first."""
-    naive = time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
-    return (naive - _EPOCH) // timedelta(microseconds=1)
-
-
-def to_datetime(micros: int) -> datetime:
-    """The naive datetime of `micros`."""
-    return _EPOCH + timedelta(microseconds=int(micros))
 
 
 @dataclass(frozen=True)

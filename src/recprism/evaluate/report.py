@@ -101,6 +101,7 @@ def _task(task: TaskEvaluation, number: int) -> str:
             f'<p class="verdict">{escape(task.verdict)}</p>',
             f"<p>Trained on what was known before {times}; lists asked {when} {times}.</p>",
             _rules(task),
+            _by_until(task),
             f'<div class="charts">{"".join(charts)}</div>',
             _further(task),
         ]
@@ -114,6 +115,17 @@ def _rules(task: TaskEvaluation) -> str:
         difference = "" if gap is None else _interval(gap, signed=True)
         rows.append([escape(name), _interval(interval), difference])
     return _table(["", task.metric.upper(), "model minus this"], rows)
+
+
+def _by_until(task: TaskEvaluation) -> str:
+    if len(task.by_until) < 2:
+        return ""
+    names = list(next(iter(task.by_until.values())))
+    rows = [
+        [time.isoformat(sep=" "), *(_interval(found[name]) for name in names)]
+        for time, found in task.by_until.items()
+    ]
+    return _table(["until", *map(escape, names)], rows)
 
 
 def _further(task: TaskEvaluation) -> str:

@@ -76,7 +76,8 @@ class TaskEvaluation:
 
     `rules` holds the metric with its interval for `model`, `single`, `random`, `popular`,
     `personal` and `signal:NAME`; `against` the paired differences model minus rule. `by_history`
-    maps a group of users by number of earlier events to its rows of the same table.
+    maps a group of users by number of earlier events to its rows of the same table, `by_until` each
+    time that was held out.
     """
 
     task: str
@@ -87,6 +88,7 @@ class TaskEvaluation:
     rules: Mapping[str, Interval]
     against: Mapping[str, Interval]
     also: Mapping[str, Interval]
+    by_until: Mapping[datetime, Mapping[str, Interval]]
     by_history: Mapping[str, Mapping[str, Interval]]
     calibration: Calibration
     beyond: BeyondAccuracy
@@ -132,6 +134,7 @@ class TaskEvaluation:
             "best_signal": self.best_signal,
             "model_minus": _dicts(self.against),
             "also": _dicts(self.also),
+            "by_until": {time.isoformat(): _dicts(rows) for time, rows in self.by_until.items()},
             "by_history": {group: _dicts(rows) for group, rows in self.by_history.items()},
             "calibration": self.calibration.to_dict(),
             "beyond_accuracy": self.beyond.to_dict(),

@@ -17,6 +17,7 @@ from time import perf_counter
 import numpy as np
 
 from recprism.data.dataset import Dataset
+from recprism.data.times import from_micros
 from recprism.errors import DataError
 from recprism.evaluate.ask import Fit, Progress, Question, Recommender, ask, ask_signals
 from recprism.evaluate.baselines import baseline_standings
@@ -30,7 +31,6 @@ from recprism.evaluate.protocol import (
     find_goal,
     find_hold_out,
     find_truth,
-    to_datetime,
 )
 from recprism.evaluate.results import Evaluation, Sample
 from recprism.evaluate.summary import Round, summarize
@@ -147,10 +147,10 @@ class _Run:
 
     def train(self, until: int, architecture: str | None) -> Recommender:
         """The recommender that knows what was known before `until`."""
-        moment = to_datetime(until)
+        moment = from_micros(until)
         if self.progress is not None:
             name = architecture or self.project.spec.ranker.architecture
-            self.progress(f"training `{name}` until {moment.isoformat()}", 0, 1)
+            self.progress(f"training `{name}` until {moment.isoformat()}", 0.0)
         return self.fit(self.project, self.dataset, until=moment, architecture=architecture)
 
     def round_at(
@@ -218,7 +218,7 @@ class _Run:
         return [
             Sample(
                 user=user,
-                answer=recommender.recommend(user=user, at=to_datetime(until)).to_dict(),
+                answer=recommender.recommend(user=user, at=from_micros(until)).to_dict(),
                 came_true=came_true,
             )
             for user, came_true in zip(ids, true, strict=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recprism.data.dataset import Dataset
+from recprism.data.times import from_micros
 from recprism.evaluate import metrics
 from recprism.evaluate.ask import Lists
 from recprism.evaluate.baselines import item_popularity
@@ -24,7 +26,6 @@ from recprism.evaluate.protocol import (
     Goal,
     Occasions,
     history_lengths,
-    to_datetime,
 )
 from recprism.evaluate.results import BeyondAccuracy, Calibration, TaskEvaluation
 from recprism.evaluate.verdict import write_verdict
@@ -55,6 +56,7 @@ class _Table:
     """
 
     user: NDArray[np.int64]
+    until: NDArray[np.int64]
     stratum: NDArray[np.int64]
     history: NDArray[np.int64]
     rules: Mapping[str, Values]
@@ -83,11 +85,12 @@ def summarize(
         task=goal.task,
         kind=goal.kind.name,
         k=first.k,
-        until=[to_datetime(part.occasions.until) for part in rounds],
+        until=[from_micros(part.occasions.until) for part in rounds],
         by_event=first.by_event,
         rules=rules,
         against=against,
         also={name: table.mean(values, seed) for name, values in table.also.items()},
+        by_until=_by_until(table, seed),
         by_history=_by_history(table, seed),
         calibration=_calibration(goal, rounds),
         beyond=_beyond(dataset, goal, rounds),
@@ -123,6 +126,7 @@ def _table_of(dataset: Dataset, goal: Goal, part: Round) -> _Table:
     stratum = 0 if occasions.by_event else occasions.until
     return _Table(
         occasions.user.astype(np.int64),
+        np.full(len(rows), occasions.until, np.int64),
         np.full(len(rows), stratum, np.int64),
         history_lengths(dataset, occasions),
         rules,
@@ -151,6 +155,7 @@ def _concatenate(tables: Sequence[_Table]) -> _Table:
 
     return _Table(
         np.concatenate([table.user for table in tables]),
+        np.concatenate([table.until for table in tables]),
         np.concatenate([table.stratum for table in tables]),
         np.concatenate([table.history for table in tables]),
         joined([table.rules for table in tables]),
@@ -158,8 +163,21 @@ def _concatenate(tables: Sequence[_Table]) -> _Table:
     )
 
 
+_MAIN = ("model", "single", "popular", "personal")
+
+
+def _by_until(table: _Table, seed: int) -> dict[datetime, dict[str, Interval]]:
+    shown = [name for name in _MAIN if name in table.rules]
+    return {
+        from_micros(until): {
+            name: table.mean(table.rules[name], seed, table.until == until) for name in shown
+        }
+        for until in np.unique(table.until)
+    }
+
+
 def _by_history(table: _Table, seed: int) -> dict[str, dict[str, Interval]]:
-    shown = [name for name in ("model", "single", "popular", "personal") if name in table.rules]
+    shown = [name for name in _MAIN if name in table.rules]
     groups = {}
     for group, (fewest, most) in HISTORY_GROUPS.items():
         inside = (table.history >= fewest) & (table.history <= most)
