@@ -12,12 +12,30 @@ from safetensors.numpy import load, save
 from tests.content.conftest import catalog_of, grouped, kind_table
 
 from recprism.content.encoder import Encoder
-from recprism.content.vectors import Content, build_content, encode_queries, encode_query, unit
+from recprism.content.projection import unit
+from recprism.content.vectors import Content, build_content, encode_queries, encode_query
 from recprism.data.dataset import Catalog, FloatArray, Links
 from recprism.errors import UnknownName, UsageError
 
 ANIMALS = ["cat", "dog", "horse", "cow", "sheep", "goat", "hen", "duck", "goose", "pig"]
 TOOLS = ["hammer", "saw", "drill", "pliers", "screwdriver", "wrench", "chisel", "axe", "file"]
+SHELF = [
+    "Insulated mug for hot drinks",
+    "Cordless drill with two batteries",
+    "Wool scarf for winter",
+    "Running shoes for women",
+    "Cookbook of Italian pasta",
+    "Children's tent for the garden",
+    "Wireless headphones with noise canceling",
+    "Bicycle helmet for adults",
+    "Organic dog food with salmon",
+]
+
+
+@pytest.fixture(scope="module")
+def shelf(encoder: Encoder) -> Content:
+    """Nine texts: wishes are centered, item vectors are not projected."""
+    return build_content(catalog_of(kind_table("things", 0, SHELF)), encoder, size=4)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +83,7 @@ def test_many_texts_are_centered_and_whitened(farm: Content) -> None:
     assert farm.item.shape == (19, 4)
     assert lengths(farm.item) == pytest.approx(np.ones(19), abs=1e-5)
     raw = farm.vectors.astype(np.float32)
-    spread = np.var((raw - farm.mean) @ farm.basis, axis=0)
+    spread = np.var((raw - farm.short.mean) @ farm.short.basis, axis=0)
     assert np.all(spread > 0.5)
     assert np.all(spread < 1.1)
     assert np.abs(raw @ raw.T).min() > 0.6 > np.abs(farm.item @ farm.item.T).min()
@@ -82,17 +100,57 @@ def test_items_are_projected_like_any_vector(farm: Content) -> None:
     assert again == pytest.approx(farm.item, abs=1e-6)
 
 
-def test_a_wish_finds_its_item(farm: Content, encoder: Encoder) -> None:
-    wish = encode_query(farm, encoder, "something to drive a nail into the wall")
-    assert wish.shape == (4,)
-    best = [*ANIMALS, *TOOLS][int(np.argmax(farm.item @ wish))]
-    assert best in TOOLS
+def test_wishes_have_a_center_of_their_own(farm: Content) -> None:
+    texts = farm.vectors.astype(np.float32)
+    assert np.linalg.norm(texts.mean(axis=0) - farm.wish_center) > 0.05
+    assert farm.wide.mean(axis=0) == pytest.approx(np.zeros(384), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("wish", "best"),
+    [
+        ("headphones for listening to music", "Wireless headphones with noise canceling"),
+        ("一把电钻", "Cordless drill with two batteries"),
+        ("ein Zelt für Kinder", "Children's tent for the garden"),
+        ("des chaussures pour courir", "Running shoes for women"),
+        ("comida para mi perro", "Organic dog food with salmon"),
+        ("cucinare come una nonna italiana", "Cookbook of Italian pasta"),
+        ("ヘルメット", "Bicycle helmet for adults"),
+    ],
+)
+def test_a_wish_in_any_language_finds_its_item(
+    shelf: Content, encoder: Encoder, wish: str, best: str
+) -> None:
+    scores = shelf.wish_scores(encode_query(shelf, encoder, wish))
+    assert SHELF[int(np.argmax(scores))] == best
+
+
+def test_scores_of_some_items_are_those_of_all(farm: Content, encoder: Encoder) -> None:
+    wish = encode_query(farm, encoder, "horse")
+    some = np.array([3, 0, 18, 3], np.int32)
+    assert farm.wish_scores(wish, some) == pytest.approx(farm.wish_scores(wish)[some], abs=1e-6)
+
+
+def test_a_wish_scores_linked_items_by_their_mixture(breakfast: Catalog, encoder: Encoder) -> None:
+    content = build_content(breakfast, encoder, size=32)
+    scores = content.wish_scores(encode_query(content, encoder, "milk"))
+    wish = encoder.encode(["milk"], is_query=True)[0]
+    assert scores[:4] == pytest.approx(content.item[:4] @ wish, abs=1e-3)
+    assert scores[5] == pytest.approx(content.item[5] @ wish, abs=1e-3)
+    assert scores[7] == scores[5]
+    assert (scores[4], scores[6]) == (0, 0)
+
+
+def test_an_ad_shares_the_row_of_what_it_promotes(breakfast: Catalog, encoder: Encoder) -> None:
+    content = build_content(breakfast, encoder, size=32)
+    assert content.row.tolist() == [0, 1, 2, 0, -1, 3, -1, 3]
+    assert len(content.wide) == 4
 
 
 def test_empty_wishes_are_zero(farm: Content, encoder: Encoder) -> None:
     wishes = encode_queries(farm, encoder, ["", "  \n", "horse"])
     assert lengths(wishes) == pytest.approx([0, 0, 1], abs=1e-5)
-    assert encode_queries(farm, encoder, []).shape == (0, 4)
+    assert encode_queries(farm, encoder, []).shape == (0, 384)
 
 
 @pytest.mark.parametrize("has_encoder", [True, False])
@@ -103,7 +161,7 @@ def test_without_texts_or_encoder_everything_is_zero(encoder: Encoder, has_encod
     assert not content.item.any()
     assert content.item.shape == (2, 8)
     assert content.text_row.tolist() == [-1, -1]
-    assert not encode_query(content, chosen, "milk").any()
+    assert not content.wish_scores(encode_query(content, chosen, "milk")).any()
 
 
 def test_a_catalog_without_items_has_no_vectors(encoder: Encoder) -> None:
@@ -113,8 +171,8 @@ def test_a_catalog_without_items_has_no_vectors(encoder: Encoder) -> None:
 
 def test_arrays_survive_safetensors(farm: Content) -> None:
     again = Content.from_arrays(load(save(dict(farm.to_arrays()))))
-    for name, array in farm.to_arrays().items():
-        assert np.array_equal(array, getattr(again, name)), name
+    for name, array in again.to_arrays().items():
+        assert np.array_equal(array, farm.to_arrays()[name]), name
 
 
 def test_supplied_vectors_stand_beside_those_of_the_text(encoder: Encoder) -> None:
@@ -126,7 +184,9 @@ def test_supplied_vectors_stand_beside_those_of_the_text(encoder: Encoder) -> No
     text_cosine = float(plain.item[0] @ plain.item[1])
     assert content.item[0] @ content.item[1] == pytest.approx((text_cosine + 1) / 2, abs=1e-5)
     assert content.item[0] @ content.item[2] == pytest.approx(0, abs=1e-6)
-    assert encode_query(content, encoder, "milk").shape == (content.size,)
+    wish = encode_query(content, encoder, "milk")
+    assert content.wish_scores(wish) == pytest.approx(plain.wish_scores(wish), abs=1e-6)
+    assert content.project(encoder.encode(["milk"])).shape == (1, content.size)
 
 
 def test_supplied_vectors_alone_are_enough_and_flow_along_links() -> None:

@@ -1,9 +1,10 @@
 """Item vectors: from text, along links, and from vectors that the user supplies.
 
-In comes a `Catalog` and an encoder, out goes `Content`: one unit vector per item, short enough for
-the online path. The decision worth knowing: text vectors of E5 lie in a narrow cone (unrelated
-texts have a cosine around 0.75), so they are centered and whitened (Su et al., 2021, "Whitening
-Sentence Representations"), which spreads the cosines and shortens 384 numbers to a few dozen.
+In comes a `Catalog` and an encoder, out goes `Content`. The decision worth knowing: items are
+compared with each other by a short whitened vector, because the online path compares many; a wish
+is compared with items in all numbers of the encoder, because a short vector forgets what it names.
+There, texts and wishes are each moved to their own center, which E5 puts at different places. Both
+kinds of vector exist once per distinct content, since many items share their words.
 
 Images, or vectors of any other origin, come in as arrays per kind (`supplied`). They get numbers of
 their own beside those of the text, so that two items are compared in whatever both of them have.
@@ -12,7 +13,7 @@ their own beside those of the text, so that two items are compared in whatever b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,51 +24,70 @@ from scipy.sparse import csr_matrix
 from recprism.content.cache import HalfArray, Progress, encode_texts
 from recprism.content.encoder import Encoder
 from recprism.content.links import in_order, with_links
+from recprism.content.projection import Projection, unit
 from recprism.data.dataset import Catalog, FloatArray, Grouped, IntArray
 from recprism.errors import UnknownName, UsageError
 
-SHRINK = 0.1
-"""Share of the largest variance that is added to all before whitening, against noise."""
+CENTER_FROM = 8
+"""With fewer texts than this, wishes are compared by the encoder's own cosine."""
+QUERY_SAMPLE = 128
+"""So many texts are also encoded as queries, to see where the encoder places wishes."""
 
 
 @dataclass(frozen=True)
 class Content:
     """Vectors of all items.
 
-    `item` [n_items, size] are unit vectors, zero where nothing is known of an item. `text_row`
-    [n_items] is the row of an item's text in `vectors` [n_texts, encoder size], -1 for items
-    without. `mean` and `basis` [encoder size, size] project raw vectors; `query_mean` is the center
-    of wishes, which E5 places elsewhere than texts.
+    `item` [n_items, size] are short unit vectors, zero where nothing is known of an item.
+    `text_row` [n_items] is the row of an item's own text in `vectors` [n_texts, encoder size], -1
+    for items without. `row` [n_items] is the row of what an item is about in `wide`
+    [n_rows, encoder size], -1 for nothing: unit vectors around the center, first the texts, then
+    the mixtures that links bring. `short` projects raw vectors to those of `item`, `wish_center`
+    [encoder size] is the center of wishes.
     """
 
     item: FloatArray
     text_row: IntArray
+    row: IntArray
     vectors: HalfArray
-    mean: FloatArray
-    query_mean: FloatArray
-    basis: FloatArray
+    wide: FloatArray
+    wish_center: FloatArray
+    short: Projection
 
     @property
     def size(self) -> int:
         """Numbers per item vector."""
         return int(self.item.shape[1])
 
-    def project(self, raw: FloatArray, *, is_query: bool = False) -> FloatArray:
-        """Raw encoder vectors [..., encoder size] as unit vectors [..., size]."""
-        center = self.query_mean if is_query else self.mean
-        return unit(np.asarray((raw - center) @ self.basis, np.float32))
+    def project(self, raw: FloatArray) -> FloatArray:
+        """Raw encoder vectors of texts [..., encoder size] as vectors like `item` [..., size]."""
+        return self.short.apply(raw)
+
+    def wish_scores(self, wish: FloatArray, items: IntArray | None = None) -> FloatArray:
+        """Cosine of a wish (from `encode_query`) to `items` [n], or to all items [n_items].
+
+        Linked items have the cosine of the mixture they link to, items without content 0.
+        """
+        rows = self.row if items is None else self.row[items]
+        if len(rows) < len(self.wide):
+            score = self.wide[rows] @ wish if len(self.wide) else np.zeros(len(rows), np.float32)
+        else:
+            score = (self.wide @ wish)[rows] if len(self.wide) else np.zeros(len(rows), np.float32)
+        return np.where(rows >= 0, score, np.float32(0.0))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """All arrays by name, for safetensors."""
-        return {name: getattr(self, name) for name in _FIELDS}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return {**arrays, "mean": self.short.mean, "basis": self.short.basis}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Content:
         """What `to_arrays` gave, without copying."""
-        return cls(**{name: arrays[name] for name in _FIELDS})  # type: ignore[arg-type]
+        short = Projection(arrays["mean"], arrays["basis"])  # type: ignore[arg-type]
+        return cls(**{name: arrays[name] for name in _ARRAYS}, short=short)  # type: ignore[arg-type]
 
 
-_FIELDS = ("item", "text_row", "vectors", "mean", "query_mean", "basis")
+_ARRAYS = ("item", "text_row", "row", "vectors", "wide", "wish_center")
 
 
 def build_content(
@@ -82,30 +102,34 @@ def build_content(
     """Vectors of all items of `catalog`.
 
     Each distinct text is encoded once, `cache` (a folder) keeps the result, `progress(done, total)`
-    counts texts. With at least 4 x `size` distinct texts the vectors are projected to `size`
-    numbers; fewer are kept as they are (encoder size). `supplied` maps a kind to vectors of its
-    items, shape [len(kind), any], all kinds the same length; rows of zeros or NaN mean unknown.
-    Items without text or supplied vector get the normalized mean of what they link to. Without
-    encoder (None) or texts, all vectors are zero unless supplied.
+    counts texts. With at least 4 x `size` distinct texts item vectors have `size` numbers; fewer
+    texts keep the encoder's vectors as they are. `supplied` maps a kind to vectors of its items,
+    shape [len(kind), any], all kinds the same length; rows of zeros or NaN mean unknown. Items
+    without text (or supplied vector) get the normalized mean of what they link to. Without encoder
+    (None) or texts, all vectors are zero unless supplied.
 
     Raises `UnknownName` or `UsageError` when `supplied` does not fit the catalog.
     """
     texts, text_row = _distinct_texts(catalog)
-    raw = np.zeros((0, encoder.size if encoder else 0), np.float16)
-    if encoder is not None and texts:
-        raw = encode_texts(encoder, texts, cache=cache, progress=progress)
-    else:
+    if encoder is None or not texts:
+        raw = np.zeros((0, encoder.size if encoder else 0), np.float16)
         text_row = np.full(catalog.n_items, -1, np.int32)
-    mean, basis = _fit_projection(raw.astype(np.float32), size)
-    of_text = unit(np.asarray((raw - mean) @ basis, np.float32))
-    item = np.zeros((catalog.n_items, basis.shape[1]), np.float32)
-    item[text_row >= 0] = of_text[text_row[text_row >= 0]]
+    else:
+        raw = encode_texts(encoder, texts, cache=cache, progress=progress)
+    single = raw.astype(np.float32)
+    short = Projection.fit(single, size)
+    center = wish_center = np.zeros(raw.shape[1], np.float32)
+    if encoder is not None and len(texts) >= CENTER_FROM:
+        center, wish_center = single.mean(axis=0), _center_of_wishes(encoder, texts, cache)
+    row, (near, wide) = _mix_along_links(
+        catalog, text_row, [short.apply(single), unit(single - center)]
+    )
+    item = _gather(near, row)
     if supplied:
         extra = _supplied_block(catalog, supplied, size)
         item = unit(np.concatenate([item, extra], axis=1))
-        basis = np.pad(basis, ((0, 0), (0, extra.shape[1])))
-    _flow_along_links(catalog, item)
-    return Content(item, text_row, raw, mean, mean, basis)
+        short = replace(short, basis=np.pad(short.basis, ((0, 0), (0, extra.shape[1]))))
+    return Content(item, text_row, row, raw, wide, wish_center, short)
 
 
 def encode_queries(
@@ -116,32 +140,23 @@ def encode_queries(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> FloatArray:
-    """Projected unit vectors of wishes, shape [len(texts), content.size].
+    """Unit vectors of wishes for `Content.wish_scores`, shape [len(texts), encoder size].
 
-    Their dot product with `content.item` ranks the items. Zeros without encoder, for empty texts,
-    and where no item has a text.
+    Zeros without encoder, for empty texts, and where no item has a text.
     """
-    if encoder is None or not len(content.vectors):
-        return np.zeros((len(texts), content.size), np.float32)
-    raw = encode_texts(encoder, texts, is_query=True, cache=cache, progress=progress)
-    wished = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
-    vectors = content.project(raw.astype(np.float32), is_query=True)
-    vectors[~wished] = 0.0
-    return vectors
+    out = np.zeros((len(texts), content.wide.shape[1]), np.float32)
+    wished = [row for row, text in enumerate(texts) if text.strip()]
+    if encoder is not None and len(content.vectors) and wished:
+        asked = [texts[row] for row in wished]
+        raw = encode_texts(encoder, asked, is_query=True, cache=cache, progress=progress)
+        out[wished] = unit(raw.astype(np.float32) - content.wish_center)
+    return out
 
 
 def encode_query(content: Content, encoder: Encoder | None, text: str) -> FloatArray:
-    """The projected unit vector of one wish, shape [content.size]; zeros as in `encode_queries`."""
+    """The vector of one wish, shape [encoder size]; zeros as in `encode_queries`."""
     vector: FloatArray = encode_queries(content, encoder, [text])[0]
     return vector
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """`vectors` [..., size] scaled to length 1; zeros stay zeros."""
-    scaled: FloatArray = vectors / np.maximum(
-        np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12
-    )
-    return scaled
 
 
 def _distinct_texts(catalog: Catalog) -> tuple[list[str], IntArray]:
@@ -160,22 +175,61 @@ def _distinct_texts(catalog: Catalog) -> tuple[list[str], IntArray]:
     return distinct.to_list(), codes.cast(pl.Int32).fill_null(-1).to_numpy().astype(np.int32)
 
 
-def _fit_projection(raw: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
-    """Center [d] and whitened principal axes [d, size] of `raw` [n, d]; identity for small n."""
-    n, d = raw.shape
-    if n == 0:
-        return np.zeros(d, np.float32), np.zeros((d, size), np.float32)
-    if n < 4 * size or size >= d:
-        return np.zeros(d, np.float32), np.eye(d, dtype=np.float32)
-    mean = raw.mean(axis=0)
-    variance, axes = np.linalg.eigh(np.cov(raw - mean, rowvar=False))  # ascending
-    variance, axes = variance[::-1][:size], axes[:, ::-1][:, :size]
-    scale = 1.0 / np.sqrt(np.maximum(variance, 0.0) + SHRINK * variance[0])
-    return mean, (axes * scale).astype(np.float32)
+def _center_of_wishes(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> FloatArray:
+    """Mean of texts spread over the catalog, encoded as if somebody wished for them, [d]."""
+    chosen = np.linspace(0, len(texts) - 1, min(QUERY_SAMPLE, len(texts))).astype(int)
+    raw = encode_texts(encoder, [texts[row] for row in chosen], is_query=True, cache=cache)
+    return np.asarray(raw.astype(np.float32).mean(axis=0), np.float32)
+
+
+def _mix_along_links(
+    catalog: Catalog, text_row: IntArray, tables: list[FloatArray]
+) -> tuple[IntArray, list[FloatArray]]:
+    """Rows of what each item is about, and `tables` [n_texts, any] with the mixtures appended.
+
+    An item without row takes the one row that all its targets share (an ad is what it promotes), or
+    a new row with their normalized mean. Repeated, so that an ad of a bundle gets one as well.
+    """
+    row = text_row.copy()
+    linked = with_links(catalog)
+    for _ in linked:
+        for kind, targets in linked:
+            own = row[kind.start : kind.stop]
+            tables = _mix_kind(own, targets, row, tables)
+    return row, tables
+
+
+def _mix_kind(
+    own: IntArray, targets: Grouped, row: IntArray, tables: list[FloatArray]
+) -> list[FloatArray]:
+    """Fill the rows `own` [len(kind)] that are -1, in place; returns the longer tables."""
+    items = np.repeat(np.arange(len(targets), dtype=np.int32), np.diff(targets.offsets))
+    rows = row[targets.values]
+    known = (rows >= 0) & (own[items] < 0)
+    filled, starts = np.unique(items[known], return_index=True)
+    if not len(filled):
+        return tables
+    rows = rows[known]
+    one = np.minimum.reduceat(rows, starts) == np.maximum.reduceat(rows, starts)
+    n_rows = len(tables[0])
+    own[filled] = np.where(one, rows[starts], n_rows + np.cumsum(~one) - 1)
+    bounds = np.append(starts, len(rows))
+    weights = csr_matrix((np.ones(len(rows), np.float32), rows, bounds), (len(filled), n_rows))
+    mixed = weights[np.flatnonzero(~one)]
+    return [
+        np.concatenate([table, unit(np.asarray(mixed @ table, np.float32))]) for table in tables
+    ]
+
+
+def _gather(table: FloatArray, row: IntArray) -> FloatArray:
+    """`table[row]`, zeros where row is -1."""
+    out = np.zeros((len(row), table.shape[1]), np.float32)
+    out[row >= 0] = table[row[row >= 0]]
+    return out
 
 
 def _supplied_block(catalog: Catalog, supplied: Mapping[str, FloatArray], size: int) -> FloatArray:
-    """Supplied vectors of all kinds as one unit block [n_items, numbers], projected alike."""
+    """Supplied vectors of all items as one block [n_items, numbers], flowing along links."""
     widths = {kind: np.shape(vectors)[-1] for kind, vectors in supplied.items()}
     if len(set(widths.values())) > 1:
         raise UsageError(
@@ -193,28 +247,9 @@ def _supplied_block(catalog: Catalog, supplied: Mapping[str, FloatArray], size: 
                 f"[{len(kind)}, {block.shape[1]}]: one row per item. Use zeros for unknown items."
             )
         block[kind.start : kind.stop] = np.nan_to_num(vectors)
-    known = np.any(block != 0, axis=1)
-    mean, basis = _fit_projection(np.unique(block[known], axis=0), size)
-    projected = unit(np.asarray((block - mean) @ basis, np.float32))
-    projected[~known] = 0.0
-    return projected
-
-
-def _flow_along_links(catalog: Catalog, item: FloatArray) -> None:
-    """Give items without a vector the normalized mean of what they link to, in place.
-
-    Repeated, so that an ad of a bundle of products gets one as well.
-    """
-    linked = with_links(catalog)
-    for _ in linked:
-        for kind, targets in linked:
-            rows = item[kind.start : kind.stop]
-            empty = ~np.any(rows, axis=1)
-            if np.any(empty):
-                rows[empty] = unit(_sum_of_targets(targets, item)[empty])
-
-
-def _sum_of_targets(targets: Grouped, item: FloatArray) -> FloatArray:
-    ones = np.ones(len(targets.values), np.float32)
-    edges = csr_matrix((ones, targets.values, targets.offsets), shape=(len(targets), len(item)))
-    return np.asarray(edges @ item, dtype=np.float32)
+    known = np.flatnonzero(block.any(axis=1))
+    distinct, inverse = np.unique(block[known], axis=0, return_inverse=True)
+    row = np.full(catalog.n_items, -1, np.int32)
+    row[known] = inverse.reshape(-1)
+    row, (table,) = _mix_along_links(catalog, row, [Projection.fit(distinct, size).apply(distinct)])
+    return _gather(table, row)
