@@ -130,12 +130,14 @@ def _word_complaints(text: str, covered: Sequence[bool]) -> Iterator[str]:
 
 
 def _han_complaints(text: str, covered: Sequence[bool]) -> Iterator[str]:
-    wording = _wording()
+    wording, settled = _wording(), list(covered)
+    for number in _HAN_NUMBER.finditer(text):  # those were judged as numbers
+        settled[slice(*number.span())] = [True] * len(number[0])
     for run in _HAN_RUN.finditer(text):
         for i in range(*run.span()):
             alone = text[i] in wording.characters
-            joined = i + 1 == run.end() or covered[i + 1] or wording.joins(text[i], text[i + 1])
-            if not covered[i] and not (alone and joined):
+            joined = i + 1 == run.end() or settled[i + 1] or wording.joins(text[i], text[i + 1])
+            if not settled[i] and not (alone and joined):
                 yield f"`{run[0]}` is not in the evidence"
                 break
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 MOST_CHARACTERS = 60
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_CONSONANTS = re.compile("[B-DF-HJ-NP-TV-XZ]{2,3}")
 _ACRONYMS = frozenset(
     [
         *("AA", "AAA", "AC", "BBQ", "BLT", "CD", "DC", "DIY", "DJ", "DNA", "DVD", "EU", "FM"),
@@ -24,11 +25,11 @@ def readable(title: str) -> str:
     """A title as it reads inside a sentence: `BANANAS` becomes `bananas`.
 
     Only titles wholly in Latin capitals change: their words are written in lower case, except
-    single letters and short acronyms (`BBQ`, or a title that is nothing but up to three letters).
+    single letters and short acronyms (`BBQ`, or up to three consonants as the whole title).
     White space becomes single spaces, and more than 60 characters are cut with an ellipsis.
     """
     title = " ".join(title.split())
-    if _is_shouted(title) and not (title.isalpha() and len(title) <= 3):
+    if _is_shouted(title) and not _CONSONANTS.fullmatch(title):
         title = _WORD.sub(_quiet, title)
     if len(title) <= MOST_CHARACTERS:
         return title

@@ -17,6 +17,8 @@ from recprism.records import Evidence
 
 ADVERTISING_LINKS = frozenset({"promotes", "advertises"})
 ENOUGH_FOR_A_RHYTHM = 3
+BROKEN_AFTER_GAPS = 4
+"""After so many gaps without the item nobody would say that it is still bought in that rhythm."""
 MOST_NAMES = 3
 
 
@@ -109,7 +111,8 @@ def _own(facts: Facts, name: str) -> str | None:
     gap, age, count = facts.number("gap_days"), facts.number("age_days"), facts.number("count")
     count = facts.number("bought_times") if count is None else count
     ago = "" if age is None else words.phrase("ago", age)
-    if gap and (count is None or count >= ENOUGH_FOR_A_RHYTHM):
+    is_rhythm = count is None or count >= ENOUGH_FOR_A_RHYTHM
+    if gap and is_rhythm and (age is None or age <= BROKEN_AFTER_GAPS * gap):
         key = "repeat-due" if ago else "repeat-gap"
         return facts.sentence(key, name=name, gap=words.phrase("gap", gap), ago=ago)
     if count and count > 1:

@@ -16,7 +16,7 @@ def normalize_shares(drops: Sequence[float]) -> list[float]:
     floored = [0.0 if math.isnan(d) else min(max(d, 0.0), sys.float_info.max) for d in drops]
     largest = max(floored, default=0.0)
     if largest == 0.0:
-        return [1.0 / len(floored)] * len(floored)
+        return [1.0 / len(floored) for _ in floored]
     scaled = [drop / largest for drop in floored]  # first, so that the sum cannot overflow
     total = math.fsum(scaled)
     return [drop / total for drop in scaled]
