@@ -42,6 +42,15 @@ def test_an_ad_fits_where_its_placement_is_named_or_not_ruled_out() -> None:
     ]
 
 
+def test_a_missing_placement_fits_only_where_it_is_named() -> None:
+    rules = compile_slots(
+        slots(mailer={"when": {"mailer": {"not": "0"}}}, none={"when": {"mailer": [""]}}),
+        {"mailer": ["", "0", "A"]},
+    )
+    placement = np.array([[0], [1], [2]], np.uint8)
+    assert rules.fits(placement).tolist() == [[False, True], [False, False], [True, False]]
+
+
 def test_a_slot_on_an_unknown_column_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"`displai`; known: `display`, `mailer`\. Did you mean"):
         compile_slots(slots(front={"when": {"displai": ["1"]}}), VALUES)

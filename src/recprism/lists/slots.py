@@ -19,6 +19,8 @@ from recprism.lists.effects import N_CODES, SlotEffects
 from recprism.project.schema import Not, Slot
 
 NO_SLOT = -1
+NO_PLACEMENT = ""
+"""The value of a missing placement: nowhere, so it is no `{not: ...}` either."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def compile_slots(
 def _codes(wanted: list[str] | Not, values: Sequence[str]) -> BoolArray:
     fitting = np.zeros(N_CODES, bool)
     for code, value in enumerate(values):
-        fitting[code] = value != wanted.not_ if isinstance(wanted, Not) else value in wanted
+        if isinstance(wanted, Not):
+            fitting[code] = value not in (wanted.not_, NO_PLACEMENT)
+        else:
+            fitting[code] = value in wanted
     return fitting
 
 
