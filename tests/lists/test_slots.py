@@ -42,13 +42,12 @@ def test_an_ad_fits_where_its_placement_is_named_or_not_ruled_out() -> None:
     ]
 
 
-def test_a_missing_placement_fits_only_where_it_is_named() -> None:
+def test_a_missing_placement_fits_only_slots_without_conditions() -> None:
     rules = compile_slots(
-        slots(mailer={"when": {"mailer": {"not": "0"}}}, none={"when": {"mailer": [""]}}),
-        {"mailer": ["", "0", "A"]},
+        slots(anywhere={}, mailer={"when": {"mailer": {"not": "0"}}}), {"mailer": ["", "0", "A"]}
     )
     placement = np.array([[0], [1], [2]], np.uint8)
-    assert rules.fits(placement).tolist() == [[False, True], [False, False], [True, False]]
+    assert rules.fits(placement).tolist() == [[True, False], [True, False], [True, True]]
 
 
 def test_a_slot_on_an_unknown_column_names_the_nearest() -> None:
