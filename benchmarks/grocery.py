@@ -3,7 +3,9 @@
     python -m benchmarks.grocery [--json] [--quick] [--data DIR] [--baselines-only] [--rolling]
 
 `DIR` is a project directory, written from the template when it does not exist. `--baselines-only`
-trains nothing. `--rolling` measures the coupons month by month, from May to December.
+trains nothing. `--rolling` measures the coupons month by month, from May to December, instead of
+the three tasks. `--quick` takes only the first time of each task (the last two months when
+rolling), and fewer requests.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmarks.model import measure_model
 from benchmarks.rules import score_rules
-from benchmarks.shop import CAVEATS, DEFAULT_FOLDER, open_shop, rolling_coupons
+from benchmarks.shop import CAVEATS, DEFAULT_FOLDER, MONTHS, open_shop, rolling_coupons
+from benchmarks.text import as_text
 
 from recprism.data.build import load_dataset
 from recprism.data.dataset import Dataset
@@ -33,30 +37,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     project = open_shop(options.data)
     dataset = load_dataset(project)
     loaded_s = perf_counter() - start
-    result = {
-        "tasks": measure_rules(project, dataset, choose(project, dataset, options)),
-        "load_s": round(loaded_s, 2),
+    hold_outs = choose(project, dataset, options)
+    if options.baselines_only:
+        result = {
+            "tasks": measure_rules(project, dataset, hold_outs),
+            "load_s": round(loaded_s, 2),
+            "peak_mb": round(peak_memory_mb(), 1),
+        }
+    else:
+        result = measure_model(project, dataset, hold_outs, quick=options.quick)
+    result |= {
         "seconds": round(perf_counter() - start, 2),
-        "peak_mb": round(peak_memory_mb(), 1),
         "sizes": sizes_of(dataset),
-        "seed": 0,
+        "seed": project.spec.ranker.seed,
         "draws": DRAWS,
         "machine": describe_machine(),
         "caveats": list(CAVEATS),
     }
     if options.json:
-        json.dump(result, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:
         sys.stdout.write(as_text(result))
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.grocery", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.grocery",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="project directory")
-    parser.add_argument("--quick", action="store_true", help="only the first time of each task")
+    parser.add_argument("--quick", action="store_true", help="a part of everything")
     parser.add_argument("--baselines-only", action="store_true", help="train nothing")
     parser.add_argument("--rolling", action="store_true", help="coupons month by month")
     return parser.parse_args(arguments)
@@ -65,7 +78,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def choose(project: Project, dataset: Dataset, options: argparse.Namespace) -> dict[str, HoldOut]:
     """The hold-outs to measure, by task."""
     if options.rolling:
-        return {"coupons": rolling_coupons()}
+        return {"coupons": rolling_coupons(MONTHS[-2:] if options.quick else MONTHS)}
     found = {}
     for task in project.spec.tasks:
         goal = find_goal(project.spec, dataset.catalog, task)
@@ -89,31 +102,9 @@ def measure_rules(
 
 
 def sizes_of(dataset: Dataset) -> dict[str, int]:
+    """Users, items of each kind, events."""
     items = {name: len(kind) for name, kind in dataset.catalog.kinds.items()}
     return {"users": len(dataset.catalog.users), **items, "events": len(dataset.events)}
-
-
-def as_text(result: Mapping[str, Any]) -> str:
-    """The result as plain lines."""
-    lines = []
-    for task, found in result["tasks"].items():
-        lines.append(f"{task}  {found['metric']}")
-        for rule, interval in found["intervals"].items():
-            lines.append(
-                f"  {rule:<10} {interval['value']:.4f} "
-                f"[{interval['low']:.4f}, {interval['high']:.4f}]  "
-                f"{interval['n']} lists, {interval['users']} users"
-            )
-        if len(found["by_until"]) > 1:
-            for time, rules in found["by_until"].items():
-                values = "  ".join(f"{rule} {row['value']:.3f}" for rule, row in rules.items())
-                lines.append(f"    {time}  {values}  ({rules['personal']['n']} lists)")
-    lines += ["", f"{result['seconds']} s, peak {result['peak_mb']} MB"]
-    for title in ("sizes", "machine"):
-        pairs = ", ".join(f"{key} {value}" for key, value in result[title].items())
-        lines.append(f"{title}: {pairs}")
-    lines.append(f"seed {result['seed']}, {result['draws']} bootstrap draws over households")
-    return "\n".join([*lines, "", *result["caveats"], ""])
 
 
 if __name__ == "__main__":

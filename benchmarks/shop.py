@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from recprism.data.times import to_micros
 from recprism.evaluate.protocol import HoldOut
@@ -12,6 +15,9 @@ from recprism.project import FILE_NAME, Project, load_project
 from recprism.project.templates import write_template
 
 DEFAULT_FOLDER = Path("bench/grocery")
+DEMO_UNTIL = "2017-12-01"
+DEMO_USER = "1029"
+MONTHS = tuple(datetime(2017, month, 1) for month in range(5, 13))
 CAVEATS = (
     "Public grocery data, simulated from real patterns: it shows that the method works, not what "
     "it earns in a real shop.",
@@ -28,8 +34,28 @@ def open_shop(folder: Path) -> Project:
     return load_project(folder)
 
 
-def rolling_coupons(months: Sequence[int] = range(5, 13)) -> HoldOut:
-    """Train before each month of 2017 and ask on its days with a redemption; the last month is
-    followed to the end of the data."""
-    times = tuple(to_micros(datetime(2017, month, 1)) for month in months)
-    return HoldOut("coupons", times, by_event=True, k=5)
+def rolling_coupons(months: Sequence[datetime] = MONTHS) -> HoldOut:
+    """Train before each month and ask on its days with a redemption.
+
+    The last month is followed to the end of the data.
+    """
+    return HoldOut("coupons", tuple(to_micros(month) for month in months), by_event=True, k=5)
+
+
+def with_hold_outs(project: Project, folder: Path, hold_outs: dict[str, Any]) -> Path:
+    """The same project in `folder`, with other hold-outs; data and caches are shared by links.
+
+    `hold_outs` is the section `evaluate` as the project file spells it. An earlier project file
+    there is replaced.
+    """
+    yaml = YAML()
+    spec = yaml.load(project.file)
+    spec["evaluate"] = hold_outs
+    cache = project.path / ".recprism" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (folder / ".recprism").mkdir(parents=True, exist_ok=True)
+    for shared in ("data", ".recprism/cache"):
+        if not (folder / shared).is_symlink():
+            (folder / shared).symlink_to((project.path / shared).resolve())
+    yaml.dump(spec, folder / FILE_NAME)
+    return folder

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks.rules import score_rules
-from benchmarks.shop import open_shop, rolling_coupons
+from benchmarks.shop import open_shop, rolling_coupons, with_hold_outs
+from benchmarks.text import as_text
 from ruamel.yaml import YAML
 from tests.evaluate.small_shop import goal_of, micros, shop
 
 from benchmarks import grocery
+from recprism.data.times import from_micros
 from recprism.evaluate.protocol import HoldOut
 from recprism.project import FILE_NAME
 
@@ -72,6 +75,7 @@ def test_rule_scores_are_means_of_weeks_or_of_sessions() -> None:
 def test_the_rolling_months_run_from_may_to_december() -> None:
     found = rolling_coupons()
     assert len(found.until) == 8
+    assert from_micros(found.until[-1]) == datetime(2017, 12, 1)
     assert (found.by_event, found.k) == (True, 5)
     assert list(found.until) == sorted(found.until)
 
@@ -83,7 +87,7 @@ def test_the_text_shows_every_rule_each_week_and_the_caveats() -> None:
         goal_of(dataset, "ads"),
         HoldOut("ads", (micros(21), micros(24)), by_event=False, k=2),
     ).to_dict()
-    text = grocery.as_text(
+    text = as_text(
         {
             "tasks": {"ads": weeks},
             "seconds": 1.0,
@@ -99,3 +103,17 @@ def test_the_text_shows_every_rule_each_week_and_the_caveats() -> None:
     assert "2020-01-22T00:00:00  random" in text
     assert "users 4, products 5" in text
     assert text.rstrip().endswith("Simulated.")
+
+
+@pytest.mark.grocery
+@needs_data
+def test_other_hold_outs_share_data_and_caches(folder: Path, tmp_path: Path) -> None:
+    project = open_shop(folder)
+    section = {"coupons": {"until": ["2017-05-01T00:00:00"], "at": "events", "k": 5}}
+    place = with_hold_outs(project, tmp_path / "held-out", section)
+    again = with_hold_outs(project, place, section)
+    found = open_shop(again)
+    assert found.spec.evaluate["coupons"].until == [datetime(2017, 5, 1)]
+    assert list(found.spec.evaluate) == ["coupons"]
+    assert (place / "data").resolve() == (folder / "data").resolve()
+    assert (place / ".recprism" / "cache").resolve() == (folder / ".recprism" / "cache").resolve()
