@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.shop import DEMO_UNTIL, DEMO_USER, with_hold_outs
+from benchmarks.shop import with_hold_outs
 from benchmarks.timing import ONE_THREAD, best_of, measure, recprism
 
 from recprism.data.dataset import Dataset
@@ -107,14 +107,7 @@ def time_imports() -> dict[str, float]:
 def time_demo() -> float:
     """Seconds of what `make demo` does after installation, in a fresh folder, nothing cached."""
     folder = Path(tempfile.mkdtemp()) / "demo"
-    steps = [
-        ["init", str(folder), "--template", "grocery"],
-        ["train", str(folder), "--until", DEMO_UNTIL],
-        ["evaluate", str(folder), "--task", "products"],
-        ["train", str(folder)],
-        ["recommend", str(folder), "--user", DEMO_USER],
-    ]
     try:
-        return sum(recprism(*step).seconds for step in steps)
+        return measure([sys.executable, "-m", "recprism.cli.demo", str(folder)]).seconds
     finally:
         shutil.rmtree(folder.parent)

@@ -15,8 +15,6 @@ from recprism.project import FILE_NAME, Project, load_project
 from recprism.project.templates import write_template
 
 DEFAULT_FOLDER = Path("bench/grocery")
-DEMO_UNTIL = "2017-12-01"
-DEMO_USER = "1029"
 MONTHS = tuple(datetime(2017, month, 1) for month in range(5, 13))
 CAVEATS = (
     "Public grocery data, simulated from real patterns: it shows that the method works, not what "

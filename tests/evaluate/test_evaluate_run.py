@@ -160,16 +160,16 @@ def test_an_unknown_task_is_refused() -> None:
 
 
 def test_progress_tells_what_is_done_and_how_much_is_left() -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float]] = []
     evaluate(
         shop_project(evaluate=HOLD_OUTS),
         shop(),
         FitPopular(),
         Settings(tasks=["products"], single=False),
-        progress=lambda what, done, total: told.append((what, done, total)),
+        progress=lambda what, part: told.append((what, part)),
     )
-    assert told[0] == (f"training `shared-bottom` until {datetime(2020, 1, 22).isoformat()}", 0, 1)
-    assert told[-1] == ("asking `products`", 4, 4)
+    assert told[0] == (f"training `shared-bottom` until {datetime(2020, 1, 22).isoformat()}", 0.0)
+    assert told[-1] == ("asking `products`", 1.0)
 
 
 def test_a_lone_task_has_no_single_yardstick() -> None:

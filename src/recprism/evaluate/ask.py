@@ -22,8 +22,8 @@ from recprism.evaluate.protocol import Goal, Occasions
 from recprism.project import Project
 from recprism.records import Answer
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
+Progress = Callable[[str, float], None]
+"""Told what is being done and which part of it is done, 0 to 1."""
 
 
 class Recommender(Protocol):
@@ -103,7 +103,7 @@ def ask(question: Question, *, progress: Progress | None = None) -> Lists:
         answers.append(_one(question, row))
         ms[row] = (perf_counter() - start) * 1000.0
         if progress is not None:
-            progress(question.what, row + 1, n)
+            progress(question.what, (row + 1) / n)
     lists = [answer.lists[occasions.task].items for answer in answers]
     action = question.dataset.catalog.actions[question.goal.action]
     return Lists(

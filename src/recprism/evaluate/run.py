@@ -150,7 +150,7 @@ class _Run:
         moment = from_micros(until)
         if self.progress is not None:
             name = architecture or self.project.spec.ranker.architecture
-            self.progress(f"training `{name}` until {moment.isoformat()}", 0, 1)
+            self.progress(f"training `{name}` until {moment.isoformat()}", 0.0)
         return self.fit(self.project, self.dataset, until=moment, architecture=architecture)
 
     def round_at(
