@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 def stem(word: str) -> str:
     """A rough stem, so that `movies` and `movie`, `categories` and `category` are one."""
-    word = word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
+    word = word.removesuffix("s") if len(word) > 2 and not word.endswith("ss") else word
     for ending in ("ie", "y", "e"):
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word.removesuffix(ending)

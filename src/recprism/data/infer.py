@@ -8,6 +8,7 @@ left out is listed too.
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,14 +66,18 @@ def infer_project(paths: Sequence[Path], name: str, *, base: Path | None = None)
 
 
 def _open_all(path: Path) -> Iterator[tuple[Path, Table]]:
-    """The tables at a path: a file; the files of a folder, or the folder where all are alike."""
+    """The tables at a path: a file; the files of a folder, or the folder where they are parts.
+
+    Parts have the same columns and the same names but for digits: `2024-01.csv`, `2024-02.csv`.
+    """
     if not path.is_dir():
         yield path, open_table(Source(source=str(path)), Path())
         return
     files = sorted(f for f in path.iterdir() if f.suffix.lower() in KNOWN_SUFFIXES)
     folders = sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
     opened = [(file, open_table(Source(source=str(file)), Path())) for file in files]
-    if len(opened) > 1 and len({tuple(sorted(table.columns)) for _, table in opened}) == 1:
+    looks = {(re.sub(r"[\d\W_]+", "", file.stem), *sorted(table.columns)) for file, table in opened}
+    if len(opened) > 1 and len(looks) == 1:
         yield path, open_table(Source(source=str(path)), Path())
     else:
         yield from opened

@@ -122,6 +122,11 @@ def is_text(column: Column) -> bool:
     return column.sort == "text" and column.wordiness >= 1.5
 
 
+def has_words(table: Profiled) -> bool:
+    """Whether a table says anything in words."""
+    return any(is_text(column) for column in table.columns.values())
+
+
 def id_columns(table: Profiled, tables: Iterable[Profiled]) -> list[Column]:
     """Columns that look like ids by value and, by name, like ids of something."""
     keys = {other.key.name for other in tables if other.key is not None}
@@ -136,8 +141,8 @@ def id_columns(table: Profiled, tables: Iterable[Profiled]) -> list[Column]:
 def match(column: Column, tables: Iterable[Profiled]) -> tuple[Profiled, float] | None:
     """The table whose key has the values of `column`, with the share found there.
 
-    A table named like the column is preferred; without such a name nearly all of at least 50
-    distinct values must be found, because small numbers are found in every key.
+    Tables named like the column, and those with words, are preferred. Without such a name nearly
+    all of at least 50 distinct values must be found, because small numbers are in every key.
     """
     best: tuple[float, Profiled, float] | None = None
     for table in tables:
@@ -149,7 +154,7 @@ def match(column: Column, tables: Iterable[Profiled]) -> tuple[Profiled, float] 
         )
         enough = column.distinct >= FEW_IDS and share >= SURE
         if share >= LIKELY and (is_named or enough):
-            score = share + is_named
+            score = share + is_named + bool(column.stems & table.stems) + has_words(table) / 2
             if best is None or score > best[0]:
                 best = (score, table, share)
     return (best[1], best[2]) if best else None
@@ -161,12 +166,16 @@ def _as_log(table: Profiled, tables: Sequence[Profiled]) -> Log | None:
     if not table.times or len(ids) < 2:
         return None
     users = [c for c in ids if c.stems & USER]
+    if not users and table.key is not None and table.key.stems & table.stems:
+        return None
     user = users[0] if users else ids[0]
     things = [c for c in ids if c is not user and not c.stems & SESSION]
     if not things:
         return None
     item = max(things, key=lambda c: (_likely_item(c, table, tables), c.distinct))
-    return Log(table, user, item, table.times[0])
+    bounds = window_of(table) or ()
+    time = next((c for c in table.times if c not in bounds), table.times[0])
+    return Log(table, user, item, time)
 
 
 def _names_row(column: Column, table: Profiled) -> bool:
@@ -270,7 +279,7 @@ def _add_kind(
 def _kinds_by_text(tables: Sequence[Profiled], roles: Roles) -> None:
     """Without events, whatever has a key and words can be recommended by its content."""
     for table in tables:
-        if table.key is not None and any(is_text(c) for c in table.columns.values()):
+        if table.key is not None and has_words(table):
             why = f"one row per `{table.key.name}`, with texts, and no table has events"
             _add_kind(table, table.key, "items", why, roles)
 
@@ -280,6 +289,8 @@ def _add_linked(tables: Sequence[Profiled], roles: Roles) -> None:
     for table in tables:
         if table.key is None or table.source in roles.used or _has_user(table, tables):
             continue
+        if len(id_columns(table, tables)) == len(table.columns):
+            continue  # nothing but ids: pairs, even where one of them happens not to repeat
         targets = [k.table for k in roles.kinds.values() if k.rows == "items"]
         leads = [c for c in id_columns(table, tables) if c is not table.key and match(c, targets)]
         if leads:
@@ -297,7 +308,7 @@ def _link_kind(kind: KindTable, tables: Sequence[Profiled], roles: Roles) -> Non
     """The links and the audience that columns of a kind's own table tell of."""
     if any(log.table is kind.table for log in roles.logs):
         return
-    described = [t for t in tables if any(is_text(c) for c in t.columns.values())]
+    described = [t for t in tables if has_words(t)]
     for column in id_columns(kind.table, tables):
         found = match(column, described) if column is not kind.id else None
         if found is None or found[0].key is None:
