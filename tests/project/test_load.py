@@ -99,7 +99,11 @@ def test_the_grocery_file_says_what_the_protocols_need() -> None:
         ("action: buy", "action: buy, action_column: b", "5: `events[0]`: exactly one of `action`"),
         ("action: buy, ", "", "5: `events[0]`: exactly one of `action` and `action_column` is ne"),
         ("time: day", "tim: day", "5: unknown key `tim` in `events[0]`. Did you mean `time`?"),
-        ("action: buy", "action: ' b'", "expected text of at most 63 characters on one line, found"),
+        (
+            "action: buy",
+            "action: ' b'",
+            "expected text of at most 63 characters on one line, found",
+        ),
         ("goal: buy", "goal: buy, size: ten", "`tasks.things.size`: expected a whole number, foun"),
         ("goal: buy", "goal: buy, size: true", "expected a whole number, found `true`."),
         ("goal: buy", "goal: buy, size: 1.5", "expected a whole number, found `1.5`."),
