@@ -19,8 +19,8 @@ from recprism.data.clean import missing, numbers
 from recprism.data.dataset import DAY_US, Dataset
 from recprism.data.ids import distinct
 from recprism.data.items import read_rows
+from recprism.data.joins import SectionSource, joins_of, sections_of, time_columns
 from recprism.data.reading import Reading
-from recprism.data.sections import SectionSource, joins_of, sections_of, time_columns
 from recprism.data.sources import Progress, Table, check_table, missing_column, open_table
 from recprism.data.times import from_micros, parse_times, to_micros
 from recprism.errors import DataError, ProjectError, RecPrismError, nearest

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recprism.data.clean import bad_ids, row_examples
-from recprism.data.dataset import UNKNOWN, Grouped, Ids, IntArray, Links, LongArray, Offers
+from recprism.data.dataset import UNKNOWN, Grouped, Ids, Links, LongArray, Offers
 from recprism.data.ids import as_text, distinct, encode, union
 from recprism.data.packing import Packing, sorted_distinct, starts_of_runs
 from recprism.data.reading import Note
@@ -35,11 +35,8 @@ def has_offers(kind: Kind) -> bool:
     """Whether a kind has offers; one without has at most a window of its own per item."""
     return bool(
         kind.offer is not None
-        or kind.available
-        or kind.audience is not None
-        or kind.placement
         or kind.rows == "offers"
-        or (kind.window is not None and (kind.window.source is not None or kind.rows != "items"))
+        or (kind.window is not None and kind.rows == "links")
     )
 
 
@@ -89,14 +86,10 @@ class OfferRows:
 
     @cached_property
     def names(self) -> Ids | None:
-        """The names of the offers; the items' ids where an audience names items; None without."""
-        kind = self.kind
-        if kind.offer is not None:
-            return Ids(distinct(self.column(kind.offer)).sort())
-        named = kind.audience is not None or (
-            kind.window is not None and kind.window.source is not None
-        )
-        return self.ids if named else None
+        """The names of the offers, None where they have none."""
+        if self.kind.offer is None:
+            return None
+        return Ids(distinct(self.column(self.kind.offer)).sort())
 
 
 def pack_rows(rows: OfferRows) -> tuple[Packing, NDArray[np.unsignedinteger]]:
@@ -111,7 +104,7 @@ def pack_rows(rows: OfferRows) -> tuple[Packing, NDArray[np.unsignedinteger]]:
     item = encode(ids, rows.ids)
     del ids
     packing = Packing(len(item))
-    alive = _push_group(rows, packing, item, alive)
+    alive = _push_group(rows, packing, alive)
     packing.push("item", np.maximum(item, 0), len(rows.ids))
     for name in kind.placement:
         codes = _place_codes(rows, name)
@@ -130,16 +123,14 @@ def pack_rows(rows: OfferRows) -> tuple[Packing, NDArray[np.unsignedinteger]]:
     return packing, key
 
 
-def _push_group(rows: OfferRows, packing: Packing, item: IntArray, alive: pl.Series) -> pl.Series:
+def _push_group(rows: OfferRows, packing: Packing, alive: pl.Series) -> pl.Series:
     """Pack what makes a group: offer, contexts, period, own window. Returns the rows that stay."""
     kind, note = rows.kind, rows.note
-    if kind.offer is not None:
-        values = rows.column(kind.offer)
-        codes = encode(values, rows.names or Ids(values))
+    names = rows.names
+    if kind.offer is not None and names is not None:
+        codes = encode(rows.column(kind.offer), names)
         alive = _drop(rows, "missing-offer", kind.offer, codes == UNKNOWN, alive)
-        packing.push("offer", np.maximum(codes, 0), len(rows.names or ()))
-    elif rows.names is not None:
-        packing.push("offer", np.maximum(item, 0), len(rows.names))
+        packing.push("offer", np.maximum(codes, 0), len(names))
     for name, column in kind.available.items():
         if isinstance(column, Period):
             numbers, exists = _period_codes(rows, column)

@@ -7,7 +7,7 @@ that disappeared without a rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 RULES: dict[str, str] = {
@@ -31,7 +31,7 @@ RULES: dict[str, str] = {
     "unreadable-window": "bounds of a window that cannot be read: the offer is never shown",
     "offer-without-window": "offers that the window table does not know: never shown",
     "unknown-offer": "rows that name an offer nothing belongs to: dropped or left without offer",
-    "never-shown": "items that name no offer, context or period: kept, never shown",
+    "never-shown": "items that name no offer: kept, never shown",
     "missing-link": "rows that name nothing to link to: the link is dropped",
     "unknown-link": "links to ids that no table or event knows: dropped",
     "unknown-end": "edges with an end that no table or event knows: dropped",
@@ -128,7 +128,7 @@ class CleaningReport:
         }
 
 
-def balance(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+def balance(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Rows read minus rows kept minus rows dropped, per source; 0 everywhere in a true report."""
     left: dict[str, int] = {}
     for row in rows:
