@@ -1,0 +1,52 @@
+"""An evaluation as tables with verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from recprism.cli.output import plain, table
+
+
+def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
+    """Per task one table and the verdict; `evaluation` is the document of `evaluate --json`."""
+    if evaluation.get("note"):
+        yield plain(evaluation["note"])
+    for name, task in evaluation["tasks"].items():
+        yield _task_table(name, task)
+        yield f"  {plain(task['verdict'])}\n"
+    for name, reason in evaluation["skipped"].items():
+        yield f"`{plain(name)}` was not measured: {plain(reason)}"
+    yield _circumstances(evaluation)
+
+
+def _task_table(name: str, task: Mapping[str, Any]) -> Table:
+    rules = {f"baseline: {rule}": found for rule, found in task["baselines"].items()}
+    rules |= {f"signal: {signal}": found for signal, found in task["signals"].items()}
+    if task["single"] is not None:
+        rules["model, each task alone"] = task["single"]
+    rules["model"] = task["model"]
+    rows = [(rule, _number(found["value"]), _interval(found)) for rule, found in rules.items()]
+    since = ", ".join(time.replace("T", " ") for time in task["until"])
+    title = f"{name}: {task['metric']} over {task['model']['n']} lists, known until {since}"
+    return table(["rule", task["metric"], "95 % interval"], rows, title)
+
+
+def _circumstances(evaluation: Mapping[str, Any]) -> str:
+    machine = ", ".join(f"{key} {value}" for key, value in evaluation["machine"].items() if value)
+    sizes = ", ".join(f"{count} {what}" for what, count in evaluation["sizes"].items())
+    seconds = evaluation["seconds"].get("total")
+    took = "" if seconds is None else f"{seconds:.0f} s; "
+    return f"{took}peak {evaluation['peak_mb'] or 0:.0f} MB; {sizes}; {machine}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    if found["low"] is None or found["high"] is None:
+        return ""
+    return f"{found['low']:.3f} to {found['high']:.3f}"

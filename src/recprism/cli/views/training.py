@@ -1,0 +1,40 @@
+"""What training will do and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from recprism.cli.output import plain, table
+from recprism.cli.views.cleaning import cleaning_view
+
+
+def plan_table(plan: Mapping[str, Any]) -> Table:
+    """The estimates of `train --dry-run`."""
+    return table(["estimate", "value"], [(key, str(value)) for key, value in plan.items()])
+
+
+def training_view(
+    training: Mapping[str, Any], report: Sequence[Mapping[str, Any]]
+) -> Iterator[Table | str]:
+    """The cleaning report, what each task learned from, and where the seconds went."""
+    yield from cleaning_view(report)
+    tasks = [
+        (
+            name,
+            learned["lists"],
+            learned["validation_lists"],
+            f"{max(learned['validation_ndcg@10']):.4f}" if learned["validation_ndcg@10"] else "",
+            f"{learned['calibration']} over {learned['calibration_positives']} hits",
+        )
+        for name, learned in training["tasks"].items()
+    ]
+    if tasks:
+        columns = ["task", "lists", "validation lists", "validation ndcg@10", "calibration"]
+        yield table(columns, tasks)
+    if training.get("note"):
+        yield plain(training["note"])
+    seconds = ", ".join(f"{stage} {took:.1f} s" for stage, took in training["seconds"].items())
+    yield f"{sum(training['seconds'].values()):.1f} s: {seconds}"
