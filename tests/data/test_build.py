@@ -87,7 +87,7 @@ def test_an_exact_repeat_is_dropped_and_a_near_one_is_kept(tmp_path: Path) -> No
     assert dataset.catalog.kinds["goods"].ids.values.to_list()[:3] == ["a", "b", "c"]
     label = "items.goods: items.csv"
     assert counts(dataset.report, "exact-duplicate") == {label: 1}
-    assert counts(dataset.report, "near-duplicate") == {label: 2}
+    assert counts(dataset.report, "near-duplicate") == {label: 1}
     assert counts(dataset.report, "constant-column") == {f"{label}:shelf": 3}
 
 
@@ -102,7 +102,7 @@ def test_repeated_events_count_each(tmp_path: Path) -> None:
     row = "ann,milk,2024-03-01T10:00:00,1.5\n"
     dataset = load_dataset(write_project(tmp_path, {"events.csv": EVENTS + row}))
     assert len(dataset.events) == 4
-    assert counts(dataset.report, "repeated-event") == {"events[0]: events.csv": 2}
+    assert counts(dataset.report, "repeated-event") == {"events[0]: events.csv": 1}
 
 
 def test_rows_that_cannot_be_used_are_dropped_by_rule(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ promotion = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(promotion, min_size=1))
 def test_promotions_agree_with_a_plain_loop(rows: list[tuple[str, str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +156,7 @@ coupon_row = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(coupon_row, min_size=1))
 def test_coupons_agree_with_a_plain_loop(rows: list[tuple[str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

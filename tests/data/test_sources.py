@@ -66,7 +66,7 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("t.csv", b"a,b\n1,2\n3,4\n5,6,7\n", r"t\.csv, row 3: has 3 fields, the header names 2"),
     ("t.tsv", b"a\tb\n1\t2\n3\t4\t5\n", r"t\.tsv, row 2: has 3 fields, the header names 2"),
     ("t.csv", b'a,b\n1,x\n2,"never closed\n3,y\n', r"t\.csv, row 2: the quoting is broken"),
-    ("t.csv", b"a,b\n1,x\n2,caf\xe9\n", r"t\.csv, row 2: holds the byte 0xe9, which is no UTF-8"),
+    ("t.csv", b"a,b\n1,x\n2,caf\xe9\n", r"t\.csv, row 2: is not written in UTF-8"),
     ("t.jsonl", b'{"a": 1}\n{"a": \n{"a": 3}\n', r"t\.jsonl, row 2: is no JSON"),
     ("t.jsonl", b'{"a": 1}\n[1]\n', r"t\.jsonl, row 2: holds a JSON list, an object is expected"),
     ("t.parquet", b"PAR1 is not enough", r"t\.parquet: cannot be read: .*write it again"),
@@ -95,6 +95,13 @@ def test_a_parquet_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.csv: there is no such file \(looked for `.*no\.csv`"):
         read(tmp_path, "no.csv")
+
+
+def test_a_file_that_the_system_refuses_is_named_with_its_reason(tmp_path: Path) -> None:
+    place = tmp_path / "t.csv"
+    place.mkdir()
+    found = damage.find_damage("data/t.csv", [place], OSError("no"))
+    assert str(found) == "data/t.csv: cannot be read: Is a directory. Check the file."
 
 
 def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:

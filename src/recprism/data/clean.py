@@ -144,12 +144,12 @@ def drop_duplicates(
 def note_near_duplicates(
     frame: pl.DataFrame, column: str, note: tuple[CleaningReport, str]
 ) -> None:
-    """Count items that equal another in every column but the id; they are kept apart."""
+    """Count items that equal an earlier one in every column but the id; they are kept apart."""
     report, label = note
     content = [name for name in frame.columns if name not in (ROW, ID, column)]
     if not content or frame.is_empty():
         return
-    near = frame.filter(frame.select(content).is_duplicated())
+    near = repeats(frame, content)
     report.add("near-duplicate", label, near.height, near[ID])
 
 
@@ -162,6 +162,12 @@ def note_constants(
         values = frame[name].unique()
         if frame.height > 1 and len(values) == 1:
             report.add("constant-column", label, frame.height, [values[0]], column=name)
+
+
+def repeats(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows that equal an earlier one in all of `columns`."""
+    again = frame.filter(frame.select(columns).is_duplicated())
+    return again.filter(~again.select(pl.struct(columns)).to_series().is_first_distinct())
 
 
 def numbers(values: pl.Series, table: Table, column: str) -> pl.Series:

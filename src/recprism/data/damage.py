@@ -115,18 +115,21 @@ def _check_fields(path: Path, separator: str) -> None:
 def _undecodable(path: Path) -> DataError:
     """The error for text in another encoding, with the first line that shows it."""
     with path.open("rb") as file:
-        for number, line in enumerate(file):
-            try:
-                line.decode()
-            except UnicodeDecodeError as failure:
-                byte = line[failure.start]
-                return DataError(
-                    path.name,
-                    f"holds the byte 0x{byte:02x}, which is no UTF-8 there.",
-                    "Save the file as UTF-8.",
-                    row=number or None,
-                )
-    return DataError(path.name, "is no UTF-8 text.", "Save the file as UTF-8.")
+        lines = (number for number, line in enumerate(file) if not _is_utf8(line))
+        return DataError(
+            path.name,
+            "is not written in UTF-8.",
+            "Save the file as UTF-8.",
+            row=next(lines, 0) or None,
+        )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _ragged(path: Path, number: int, found: int, width: int) -> DataError:

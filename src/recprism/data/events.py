@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recprism.data.clean import apply_missing, bad_ids, missing, numbers
+from recprism.data.clean import apply_missing, bad_ids, missing, numbers, repeats
 from recprism.data.dataset import UNKNOWN, EventLog, Ids, IntArray, KindTable
 from recprism.data.ids import as_text, distinct, encode, is_valid
 from recprism.data.reading import Note, Reading
@@ -66,7 +66,7 @@ def read_events(reading: Reading, number: int, section: Events) -> EventFrame:
     raw = apply_missing(table, table.lazy, optional, section.missing, note)
     frame = table.collect(raw.select(pl.col(column).alias(role) for role, column in roles.items()))
     frame = clean_events(frame, table, section, note, reading.now)
-    again = frame.filter(frame.is_duplicated())
+    again = repeats(frame, frame.columns)
     shown = again.select("user", "item", "time").head(3).iter_rows()
     examples = [f"{user} on {item} at {from_micros(time)}" for user, item, time in shown]
     note[0].add("repeated-event", note[1], again.height, examples)
