@@ -20,8 +20,6 @@ def test_the_machine_is_described_without_its_name() -> None:
     assert socket.gethostname() not in values
 
 
-def test_peak_memory_grows_with_what_is_held() -> None:
-    before = peak_memory_mb()
-    block = np.ones(int(before + 100) << 17)  # more megabytes of float64 than ever held
-    assert peak_memory_mb() >= before + 90
-    del block
+def test_peak_memory_covers_what_was_held() -> None:
+    block = np.ones(64 << 17)  # 64 MB of float64
+    assert peak_memory_mb() > block.nbytes / (1 << 20)
