@@ -87,6 +87,15 @@ class Catalogue:
         known = self.messages["kinds"].get(kind, self.messages["kinds"]["other"])
         return self.counted(known["count"], n)
 
+    def composed_title(self, kind: str, of: str, n: int, label: str | None) -> str:
+        """A title for an item of `kind` that links to `n` items of another, mostly of one label."""
+        one = self.messages["kinds"].get(kind, {"one": kind})["one"]
+        fields = {"Kind": one[:1].upper() + one[1:], "items": self.items(of, n)}
+        titles = self.messages["titles"]
+        if label is None:
+            return str(titles["plain"]).format_map(fields)
+        return str(titles["mostly"]).format_map({**fields, "label": label})
+
     def name(self, name: str) -> str:
         """A name inside a sentence, quoted where the language asks for it."""
         return self._naming("name", name=name)

@@ -1,0 +1,312 @@
+"""The engine: an open artifact and its store, asked for lists.
+
+`recommend` reads the user's state, folds in events since training, scores, ranks, cuts, merges and
+explains. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recprism.artifact import ArtifactShelf, read_manifest
+from recprism.content.encoder import open_encoder
+from recprism.content.labels import Guess, label_texts
+from recprism.data.dataset import UNKNOWN, KindTable
+from recprism.data.live import load_events
+from recprism.data.times import from_micros
+from recprism.engine.evidence import Asked, Explainer
+from recprism.engine.explanation import Explanation, what_changes
+from recprism.engine.later import FromSources, FromStore, LaterEvents
+from recprism.engine.ranking import Ranked, main_numbers, rank
+from recprism.engine.recommend import choose, own_text, words_of_context, write_list
+from recprism.engine.similar import nearest_items
+from recprism.engine.states import States
+from recprism.engine.titles import Titles
+from recprism.errors import UnknownName, UsageError
+from recprism.model import Model, open_model
+from recprism.profiles.habits import LabelTable
+from recprism.profiles.profile import Profile, ProfileSetting, build_profile
+from recprism.profiles.state import UserState
+from recprism.project import load_project
+from recprism.records import Answer, Event
+from recprism.signals.plan import TaskPlan
+from recprism.signals.shortlist import Binder
+from recprism.store import AddResult, MemoryStore, Store, open_store
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+EMPTY_QUERY = "A query needs words; found only blanks."
+
+
+class Engine:
+    """Lists, profiles and explanations from one artifact.
+
+    `model` is an opened artifact (see `open_engine`) or one fitted in memory; without `store`,
+    observed events live as long as the engine. `later` are further sources of events after
+    training. Safe to share between threads as far as the store is.
+    """
+
+    def __init__(
+        self,
+        model: Model | Any,
+        store: Store | None = None,
+        *,
+        later: Sequence[LaterEvents] = (),
+        artifact_id: str = "in-memory",
+    ) -> None:
+        if not isinstance(model, Model):  # a published artifact, as `train` returns it
+            artifact_id, model = model.id, open_model(model.path)
+        self.model, self.artifact_id = model, artifact_id
+        self.store = store if store is not None else MemoryStore()
+        self._states = States(model, [*later, FromStore(model.catalog, self.store)])
+        self._titles = Titles(model.catalog, model.labels, model.project.language)
+
+    def recommend(
+        self,
+        user: str | None = None,
+        tasks: Sequence[str] | None = None,
+        *,
+        size: int | None = None,
+        query: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        at: datetime | str | None = None,
+        record: bool = False,
+        explain: bool = True,
+    ) -> Answer:
+        """One answer with a list for each of `tasks` (default: all of the project).
+
+        `user` None or unknown gives the cold-start lists. `size` replaces the sizes of the project
+        file. `query` is a wish in any language; `context` names the store and the like, and
+        `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
+        `record`, what is shown is remembered. A list shorter than asked says why.
+
+        Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
+        cannot be meant.
+        """
+        started = time.perf_counter()
+        plans = self._plans(tasks)
+        if size is not None and size < 1:
+            raise UsageError(f"`size` is {size}, at least 1 is needed.")
+        if query is not None and not query.strip():
+            raise UsageError(EMPTY_QUERY)
+        moment = self._states.moment(at)
+        state = self._states.of(user, moment, query=query, context=context)
+        binder = Binder(self.model.snapshot, state)
+        shown = choose(self.model, [rank(self.model, binder, plan) for plan in plans], size)
+        explainer = self._explainer(binder, query) if explain else None
+        lists = {
+            one.ranked.plan.name: write_list(self.model, self._titles, one, state, explainer)
+            for one in shown
+        }
+        answer = Answer(
+            request_id=new_request_id(),
+            user=user,
+            at=from_micros(moment),
+            cold=state.is_cold,
+            artifact=self.artifact_id,
+            took_ms=(time.perf_counter() - started) * 1000.0,
+            lists=lists,
+        )
+        if record:
+            self.store.record_impressions(answer, self._states.now())
+        return answer
+
+    def observe(self, event: Event) -> AddResult:
+        """Keep an event; the next answer knows it. Faulty events are rejected in the result."""
+        return self.store.add_events([event], self._states.now())
+
+    def profile(self, user: str, at: datetime | str | None = None) -> Profile:
+        """The profile of a user; an unknown one has an empty profile that says `cold`."""
+        model = self.model
+        state = self._states.of(user, self._states.moment(at))
+        taste = model.snapshot.taste.fold_in(state.item, state.time, state.at)
+        setting = ProfileSetting(
+            catalog=model.catalog,
+            labels=LabelTable(model.labels.codes, model.labels.values),
+            segments=model.snapshot.segments,
+            timezone=model.project.timezone,
+            language=model.project.language,
+            history=model.project.profiles.history,
+            title_of=self._titles.of,
+        )
+        return build_profile(user, state, taste, setting)
+
+    def explain(
+        self, user: str | None, task: str, item: str, at: datetime | str | None = None
+    ) -> Explanation:
+        """Why an item stands where it does for a user, and what would change it.
+
+        Raises `UnknownName` for a task or item.
+        """
+        plan = self._plans([task])[0]
+        item_idx = self._item(plan.kind, item)
+        state = self._states.of(user, self._states.moment(at))
+        binder = Binder(self.model.snapshot, state)
+        ranked = rank(self.model, binder, plan)
+        position = ranked.position(item_idx)
+        if position < 0:
+            note = "not on the shortlist: not eligible now, or no signal puts it among its best"
+            return Explanation(
+                user=user,
+                task=task,
+                item=item,
+                title=self._titles.of(item_idx),
+                rank=None,
+                score=None,
+                reason=None,
+                note=note,
+                changes=(),
+            )
+        changes = what_changes(self.model, self._titles, state, plan, ranked, item_idx)
+        return Explanation(
+            user=user,
+            task=task,
+            item=item,
+            title=self._titles.of(item_idx, int(ranked.candidates.offer_row[position])),
+            rank=position + 1,
+            score=float(ranked.score[position]),
+            reason=self._explainer(binder, None).reasons(ranked, [position])[0],
+            note=None,
+            changes=tuple(changes),
+        )
+
+    def similar(self, kind: str, item: str, n: int = 10) -> list[dict[str, Any]]:
+        """The `n` nearest items of the same kind: `id`, `title`, `score`, `behavior`, `content`.
+
+        The score is the mean of two cosines: of item factors and of content vectors (only one of
+        them where the other is unknown). Raises `UnknownName`.
+        """
+        table = self._kind(kind)
+        found = nearest_items(self.model, table, self._item(table, item), n)
+        return [
+            {
+                "id": table.ids[near.item - table.start],
+                "title": self._titles.of(near.item),
+                "score": round(near.score, 6),
+                "behavior": near.behavior,
+                "content": near.content,
+            }
+            for near in found
+        ]
+
+    def classify(self, kind: str, text: str | None = None) -> dict[str, Any]:
+        """Labels with confidence, for `text`, or for the items of a kind that lack a label.
+
+        The labels are those that items of the kind carry; `unknown` below the project's
+        `content.unknown_below`. Raises `UnknownName`, and `UsageError` when there are no labels.
+        """
+        table, content = self._kind(kind), self.model.project.content
+        encoder = open_encoder(content.encoder)
+        if not table.label_names or encoder is None:
+            raise UsageError(
+                f"Items of `{kind}` have no labels to choose from. "
+                f"Name label columns under `items.{kind}.labels`."
+            )
+        rows: list[tuple[str | None, str]] = [(None, text)] if text else _unlabelled(table)
+        guesses = {
+            name: label_texts(
+                [row[1] for row in rows],
+                table.table[f"label:{name}"].drop_nulls().unique().sort().to_list(),
+                encoder,
+                content.unknown_below,
+            )
+            for name in table.label_names
+        }
+        return {"kind": kind, "items": [_labelled(*row, i, guesses) for i, row in enumerate(rows)]}
+
+    def signal_lists(
+        self, user: str, task: str, *, size: int, at: datetime | str | None = None
+    ) -> dict[str, list[str]]:
+        """Item ids by the main number of each signal alone, best first, to compare in tables."""
+        plan = self._plans([task])[0]
+        state = self._states.of(user, self._states.moment(at))
+        ranked = rank(self.model, Binder(self.model.snapshot, state), plan)
+        return {
+            name: [
+                plan.kind.ids[int(ranked.candidates.item[p]) - plan.kind.start]
+                for p in np.argsort(-number, kind="stable")[:size]
+            ]
+            for name, number in main_numbers(ranked.columns).items()
+        }
+
+    def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:
+        """All ranked candidates of one task, for tools that look behind a list."""
+        plan = self._plans([task])[0]
+        state = self._states.of(user, self._states.moment(at))
+        return rank(self.model, Binder(self.model.snapshot, state), plan)
+
+    def _plans(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
+        plans = self.model.plans
+        for name in tasks or ():
+            if name not in plans:
+                raise UnknownName("task", name, plans)
+        return [plans[name] for name in dict.fromkeys(tasks or plans)]
+
+    def _kind(self, name: str) -> KindTable:
+        if name not in self.model.catalog.kinds:
+            raise UnknownName("kind", name, self.model.catalog.kinds)
+        return self.model.catalog.kinds[name]
+
+    def _item(self, kind: KindTable, item: str) -> int:
+        number = kind.ids.index(item)
+        if number == UNKNOWN:
+            raise UsageError(
+                f"`{kind.name}` has no item `{item}` among its {len(kind):,}. "
+                "Ids are text, written exactly as in the source."
+            )
+        return kind.start + number
+
+    def _explainer(self, binder: Binder, query: str | None) -> Explainer:
+        user: UserState = binder.user
+        asked = Asked(
+            query, own_text(self.model, user.user_idx), words_of_context(self.model, user.context)
+        )
+        return Explainer(self.model, self._titles, binder, asked)
+
+
+def open_engine(path: Path | str, store: Store | None = None) -> Engine:
+    """The engine of a project directory: its current artifact and its store.
+
+    When the artifact was trained with `--until`, the project's later events count as live events.
+    Raises `NotTrained` before the first training, `ArtifactError` for a damaged artifact.
+    """
+    project = load_project(path)
+    folder = ArtifactShelf(project.path / ".recprism" / "artifacts").current()
+    manifest = read_manifest(folder)
+    model = open_model(folder)
+    later: list[LaterEvents] = []
+    if manifest.get("with_later"):
+        later.append(FromSources(load_events(project, model.catalog, since=model.until)))
+    if store is None:
+        store = open_store(project.spec.store.url, project.path / ".recprism" / "store.sqlite")
+    return Engine(model, store, later=later, artifact_id=folder.name)
+
+
+def new_request_id() -> str:
+    """A ULID: 48 bits of milliseconds and 80 random ones, 26 characters of Crockford base 32."""
+    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def _labelled(
+    item_id: str | None, text: str, row: int, guesses: Mapping[str, Sequence[Guess]]
+) -> dict[str, Any]:
+    labels = {
+        name: {"value": found[row].name, "confidence": round(found[row].confidence, 4)}
+        for name, found in guesses.items()
+    }
+    return {"id": item_id, "text": text, "labels": labels}
+
+
+def _unlabelled(kind: KindTable) -> list[tuple[str | None, str]]:
+    """(id, text) of the items that have a text but lack a label."""
+    lacking = pl.any_horizontal(pl.col(f"label:{name}").is_null() for name in kind.label_names)
+    table = kind.table.with_columns(id=kind.ids.values)
+    return table.filter(lacking & pl.col("text").is_not_null()).select("id", "text").rows()

@@ -1,0 +1,167 @@
+"""From the signals' clues to evidence: shares, ids, and facts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recprism.data.dataset import IntArray
+from recprism.engine.ranking import Ranked, main_numbers
+from recprism.engine.titles import Titles
+from recprism.explain import ItemFacts, compose, normalize_shares
+from recprism.model import Model
+from recprism.ranker.features import Features
+from recprism.records import Evidence, Reason
+from recprism.signals.interface import Bound, Clue
+from recprism.signals.registry import SIGNALS
+from recprism.signals.shortlist import Binder
+
+MOST_EVIDENCE = 3
+"""An item carries the evidence of at most so many signals, those with the largest shares."""
+SMALL_SHARE = 0.05
+"""A signal with a smaller share is left out, unless it is all there is."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the request said: the wish in words, the item looked at, the user's context."""
+
+    query: str | None
+    own_text: str | None
+    context: Mapping[str, str]
+
+
+class Explainer:
+    """Composes the reasons of one request."""
+
+    def __init__(self, model: Model, titles: Titles, binder: Binder, asked: Asked) -> None:
+        self._model, self._titles, self._binder, self._asked = model, titles, binder, asked
+
+    def reasons(self, ranked: Ranked, positions: Sequence[int]) -> list[Reason]:
+        """One reason per position of a ranked list."""
+        shares = self._shares(ranked, np.asarray(positions, np.int64))
+        bound = self._binder.bind(ranked.plan.goal)
+        return [
+            self._reason(ranked, bound, position, dict(zip(SIGNALS, row, strict=True)))
+            for position, row in zip(positions, shares.tolist(), strict=True)
+        ]
+
+    def _shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How much each signal adds, [positions, signals], before normalizing.
+
+        With a ranker, the drop of the score without the signal; else the signals' own numbers that
+        made the order.
+        """
+        ranker = self._model.rankers.get(ranked.plan.name)
+        if ranked.features is None or ranker is None:
+            return self._plain_shares(ranked, positions)
+        kept = Features(ranked.features.numbers[positions], ranked.features.codes[positions])
+        drops = ranker.drops(kept, self._model.features.signal_of, len(SIGNALS))
+        nothing = drops.sum(axis=1) <= 0
+        drops[nothing] = ranked.retrieved[positions][nothing]
+        if self._binder.user.wish is not None:
+            drops[:, list(SIGNALS).index("content")] += drops.sum(axis=1)
+        return drops
+
+    def _plain_shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        if not ranked.plan.has_goal or self._binder.user.wish is not None:
+            only = "content"
+        elif self._binder.user.is_cold:
+            only = "trend"
+        else:
+            numbers = main_numbers(ranked.columns[positions])
+            return np.stack([np.maximum(0.0, v / max(1e-9, v.max())) for v in numbers.values()], 1)
+        shares = np.zeros((len(positions), len(SIGNALS)))
+        shares[:, list(SIGNALS).index(only)] = 1.0
+        return shares
+
+    def _reason(
+        self,
+        ranked: Ranked,
+        bound: Mapping[str, Bound],
+        position: int,
+        drops: Mapping[str, float],
+    ) -> Reason:
+        item, offer_row = self._item(ranked, position)
+        targets = self._titles.targets(ranked.plan.kind, item, offer_row)
+        about = targets if len(targets) else np.array([item], np.int32)
+        total = sum(drops.values()) or 1.0
+        order = sorted(drops, key=lambda name: -drops[name])
+        clues: list[tuple[Clue, float]] = []
+        for name in order:
+            if len(clues) == MOST_EVIDENCE or (clues and drops[name] / total < SMALL_SHARE):
+                break
+            clue = bound[name].clue(about)
+            if clue is not None:
+                clues.append((clue, drops[name]))
+        if not clues:
+            clues = [(Clue("trend", 0, (), {}), 1.0)]
+        shares = normalize_shares([drop for _, drop in clues])
+        evidence = [
+            self._evidence(ranked, clue, share, about)
+            for (clue, _), share in zip(clues, shares, strict=True)
+        ]
+        facts = ItemFacts(
+            self._titles.of(item, offer_row), ranked.plan.kind.name, self._titles.labels_of(item)
+        )
+        return compose(evidence, facts, self._model.project.language)
+
+    def _item(self, ranked: Ranked, position: int) -> tuple[int, int]:
+        candidates = ranked.candidates
+        return int(candidates.item[position]), int(candidates.offer_row[position])
+
+    def _evidence(self, ranked: Ranked, clue: Clue, share: float, about: IntArray) -> Evidence:
+        ids = tuple(self._model.catalog.item_id(item) for item in clue.items)
+        facts = {**clue.facts, **self._words(ranked, clue, about)}
+        return Evidence(signal=clue.signal, share=share, events=clue.events, items=ids, facts=facts)
+
+    def _words(self, ranked: Ranked, clue: Clue, about: IntArray) -> dict[str, Any]:
+        """Facts that need titles, names and the goal's verb."""
+        plan, titles = ranked.plan, [self._titles.of(item) for item in clue.items[:3]]
+        words: dict[str, Any] = {"verb": self._verb(ranked)}
+        if clue.signal == "repeat":
+            words |= self._of_links(ranked, about, titles)
+        elif clue.signal == "follow":
+            words["after"] = titles
+        elif clue.signal == "taste":
+            words["near"] = titles
+        elif clue.signal == "content":
+            words |= self._of_content(clue, titles)
+        elif clue.signal == "trend":
+            words |= {"linked_titles": titles} if plan.links is not None else {}
+        return words
+
+    def _verb(self, ranked: Ranked) -> str:
+        """The action a sentence speaks of: that of the goal, or of the things a coupon covers."""
+        plan, actions = ranked.plan, self._model.catalog.actions
+        user = self._binder.user
+        if plan.spec.via is None and plan.links is not None and len(user.action):
+            targets = plan.links.targets.values
+            kind = self._model.catalog.kind_of(int(targets[0])) if len(targets) else plan.kind
+            mine = (user.item >= kind.start) & (user.item < kind.stop)
+            if mine.any():
+                return actions[int(np.bincount(user.action[mine]).argmax())]
+        return plan.spec.goal or "view"
+
+    def _of_links(self, ranked: Ranked, about: IntArray, titles: list[str]) -> dict[str, Any]:
+        links = ranked.plan.links
+        if links is None:
+            return {}
+        kind = self._model.catalog.kind_of(int(about[0]))
+        return {
+            "link": links.name,
+            "linked_kind": kind.name,
+            "covers": len(about),
+            "linked_titles": titles,
+        }
+
+    def _of_content(self, clue: Clue, titles: list[str]) -> dict[str, Any]:
+        if clue.facts.get("wish"):
+            if self._asked.query is not None:
+                return {"query": self._asked.query}
+            return {"wish": self._asked.own_text} if self._asked.own_text else {}
+        return {"near": titles}

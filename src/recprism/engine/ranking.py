@@ -1,0 +1,151 @@
+"""From a bound user to ranked candidates of one task, before lists are cut and merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recprism.data.dataset import DAY_US, FloatArray, IntArray
+from recprism.lists import Candidates
+from recprism.model import Model
+from recprism.ranker.features import Features, make_features
+from recprism.signals.plan import TaskPlan
+from recprism.signals.registry import SIGNALS
+from recprism.signals.shortlist import Binder, Shortlist, make_shortlist
+from recprism.signals.trend import WINDOW_DAYS
+
+FUSION = 60.0
+"""The constant of reciprocal rank fusion (Cormack et al., SIGIR 2009)."""
+WISH_WEIGHT = 3.0
+"""A wish in words outweighs what the past says: its ranks count so many times."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates of one task, best first, each item once.
+
+    `score` [n] orders them, `probability` [n] is that of the goal (NaN without a goal or ranker).
+    `features` are kept in the same order for the shares of signals.
+    """
+
+    plan: TaskPlan
+    candidates: Candidates
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    columns: FloatArray
+    retrieved: NDArray[np.bool_]
+    features: Features | None
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def position(self, item_idx: int) -> int:
+        """Rank of an item counted from 0, -1 when it is not here."""
+        found = np.flatnonzero(self.candidates.item == item_idx)
+        return int(found[0]) if len(found) else -1
+
+
+def rank(model: Model, binder: Binder, plan: TaskPlan) -> Ranked:
+    """Rank the shortlist of one task.
+
+    By the task's ranker where there is one and something is known of the user; a stranger gets
+    popularity in context. A wish in words, and a task without a goal, rank by content.
+    """
+    shortlist = make_shortlist(binder, plan, model.project.ranker.shortlist)
+    ranker = model.rankers.get(plan.name)
+    features = None
+    if ranker is None or binder.user.is_cold:
+        probability = _popular_share(model, plan, shortlist)
+        order_by = _without_ranker(binder, plan, shortlist, probability)
+    else:
+        features = make_features(model.features, binder, shortlist, plan)
+        logit = ranker.logits(features)
+        probability = np.asarray(ranker.calibration(logit), np.float64)
+        order_by = np.asarray(logit, np.float64)
+    score = probability if plan.has_goal else order_by
+    if binder.user.wish is not None and plan.has_goal:
+        score = order_by = _with_wish(shortlist, order_by)
+    keep = _once(shortlist.candidates.item, order_by)
+    ranked = Ranked(
+        plan,
+        shortlist.candidates.take(keep),
+        score[keep],
+        probability[keep],
+        shortlist.columns[keep],
+        shortlist.retrieved[keep],
+        None if features is None else Features(features.numbers[keep], features.codes[keep]),
+    )
+    return ranked if plan.has_goal else replace(ranked, probability=np.full(len(keep), np.nan))
+
+
+def main_numbers(columns: FloatArray) -> dict[str, FloatArray]:
+    """The main number of each signal, its largest over what an item links to, [n] each."""
+    start, found = 0, {}
+    for name, signal in SIGNALS.items():
+        found[name] = columns[:, :2, start].max(axis=1)
+        start += len(signal.columns)
+    return found
+
+
+def content_numbers(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(similarity to the past, similarity to the wish) of each candidate, [n] each."""
+    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
+    past, wish = names.index("content.similarity"), names.index("content.wish")
+    return columns[:, :2, past].max(axis=1), columns[:, :2, wish].max(axis=1)
+
+
+def _popular_share(model: Model, plan: TaskPlan, shortlist: Shortlist) -> NDArray[np.float64]:
+    """For strangers: the share of recent users who reached an item, scaled to the horizon.
+
+    P ~ distinct users of the last 28 days / users active then x horizon / 28 days, for the item or
+    the most popular one it links to.
+    """
+    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
+    users = np.expm1(shortlist.columns[:, :2, names.index("trend.users")].max(axis=1))
+    late = model.events.time >= model.until - WINDOW_DAYS * DAY_US
+    active = max(1, len(np.unique(model.events.user[late])))
+    scale = min(1.0, plan.horizon_us / (WINDOW_DAYS * DAY_US))
+    return np.asarray(np.clip(users / active * scale, 0.0, 1.0), np.float64)
+
+
+def _without_ranker(
+    binder: Binder, plan: TaskPlan, shortlist: Shortlist, popular: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Order for strangers and for tasks without a ranker."""
+    past, wish = content_numbers(shortlist.columns)
+    if not plan.has_goal:
+        return np.asarray(wish if binder.user.wish is not None else past, np.float64)
+    if binder.user.is_cold:
+        return popular + 1e-9 * shortlist.columns[:, 1, _trend_column()]
+    fused = np.zeros(len(shortlist))
+    for number in main_numbers(shortlist.columns).values():
+        fused += 1.0 / (FUSION + _ranks(np.asarray(number, np.float64)))
+    return fused
+
+
+def _trend_column() -> int:
+    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
+    return names.index("trend.recent")
+
+
+def _with_wish(shortlist: Shortlist, order_by: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Reciprocal rank fusion of the wish and the usual order."""
+    _, wish = content_numbers(shortlist.columns)
+    by_wish = WISH_WEIGHT / (FUSION / 10 + _ranks(np.asarray(wish, np.float64)))
+    return by_wish + 1.0 / (FUSION / 10 + _ranks(order_by))
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rank of each value, the largest is 1."""
+    rank = np.empty(len(values), np.int64)
+    rank[np.argsort(-values, kind="stable")] = np.arange(1, len(values) + 1)
+    return rank
+
+
+def _once(item: IntArray, order_by: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions from best to worst, of each item its best row only."""
+    order = np.argsort(-order_by, kind="stable")
+    _, first = np.unique(item[order], return_index=True)
+    return order[np.sort(first)]

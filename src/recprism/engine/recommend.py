@@ -1,0 +1,160 @@
+"""The lists of one request: ranked tasks are cut, merged, given slots and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recprism.engine.evidence import Explainer
+from recprism.engine.ranking import Ranked
+from recprism.engine.titles import Titles
+from recprism.explain import Funnel, short_because
+from recprism.lists import (
+    NO_SLOT,
+    Picks,
+    SlotRules,
+    TaskList,
+    assign_slots,
+    compile_slots,
+    diversify,
+    eligible,
+    every_item,
+    merge,
+)
+from recprism.model import Model
+from recprism.profiles.state import UserState
+from recprism.records import Evidence, RankedItem, RankedList, Reason
+from recprism.signals.plan import TaskPlan
+
+UNEXPLAINED = Reason(text="", language="", evidence=(Evidence(signal="trend", share=1.0),))
+"""Stands where the request asked for no reasons."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A ranked task and what of it is shown."""
+
+    ranked: Ranked
+    picks: Picks
+    size: int
+
+
+def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Shown]:
+    """Cut each list to its size, with diversity by label, and nothing twice in one answer."""
+    sizes = [size if size is not None else one.plan.spec.size for one in ranked]
+    orders = [_order(model, one, n) for one, n in zip(ranked, sizes, strict=True)]
+    lists = [
+        TaskList(
+            one.plan.name,
+            one.candidates.item[order],
+            one.plan.underlying[one.candidates.item[order] - one.plan.kind.start],
+            one.score[order],
+            one.probability[order],
+        )
+        for one, order in zip(ranked, orders, strict=True)
+    ]
+    shown = []
+    for one, order, picks, n in zip(ranked, orders, merge(lists, sizes), sizes, strict=True):
+        positions = [int(order[p]) for p in picks.positions]
+        shown.append(Shown(one, Picks(picks.task, positions, picks.also), n))
+    return shown
+
+
+def write_list(
+    model: Model, titles: Titles, shown: Shown, user: UserState, explainer: Explainer | None
+) -> RankedList:
+    """One list as it leaves: titles, labels, probabilities, slots, reasons."""
+    ranked, plan = shown.ranked, shown.ranked.plan
+    positions = shown.picks.positions
+    slots = _slots(model, shown)
+    reasons = (
+        [UNEXPLAINED] * len(positions)
+        if explainer is None
+        else explainer.reasons(ranked, positions)
+    )
+    goal = plan.spec.goal
+    items = []
+    for i, position in enumerate(positions):
+        item = int(ranked.candidates.item[position])
+        offer_row = int(ranked.candidates.offer_row[position])
+        chance = float(ranked.probability[position])
+        items.append(
+            RankedItem(
+                id=plan.kind.ids[item - plan.kind.start],
+                title=titles.of(item, offer_row),
+                labels=titles.labels_of(item),
+                score=float(ranked.score[position]),
+                probability={} if goal is None or np.isnan(chance) else {goal: chance},
+                slot=slots[i],
+                reason=reasons[i],
+                also=shown.picks.also[i],
+            )
+        )
+    because = None
+    if len(items) < shown.size:
+        because = _why_short(model, shown, user)
+    return RankedList(
+        task=plan.name, kind=plan.kind.name, goal=goal, items=tuple(items), short_because=because
+    )
+
+
+def _order(model: Model, ranked: Ranked, n: int) -> np.ndarray:
+    """Positions in order of preference: by score, or spread over the values of a label."""
+    spec, kind = ranked.plan.spec, ranked.plan.kind
+    name = spec.diversity_by or next(iter(kind.label_names or model.labels.codes), None)
+    if spec.diversity == 0 or name is None or name not in model.labels.codes or not len(ranked):
+        return np.arange(len(ranked))
+    codes = model.labels.codes[name][ranked.candidates.item]
+    first = diversify(ranked.score, codes, spec.diversity, min(n, len(ranked)))
+    rest = np.setdiff1d(np.arange(len(ranked)), first)
+    return np.concatenate([np.asarray(first, np.int64), rest])
+
+
+def slot_rules(plan: TaskPlan) -> SlotRules | None:
+    """The compiled slots of a task, None without any."""
+    if not plan.spec.slots or plan.kind.offers is None:
+        return None
+    return compile_slots(plan.spec.slots, plan.kind.offers.placement_values)
+
+
+def _slots(model: Model, shown: Shown) -> list[str | None]:
+    """A slot, or none, for each item shown: those that maximize the expected responses."""
+    plan, positions = shown.ranked.plan, shown.picks.positions
+    rules, offers = slot_rules(plan), plan.kind.offers
+    if rules is None or offers is None or offers.placement is None or not positions:
+        return [None] * len(positions)
+    rows = shown.ranked.candidates.offer_row[positions]
+    placement = np.asarray(offers.placement[rows])
+    effect = np.ones((len(rows), len(rules)))
+    if plan.name in model.effects:
+        effect = rules.effects(placement, model.effects[plan.name])
+    response = np.nan_to_num(shown.ranked.probability[positions], nan=1.0)
+    taken = assign_slots(response, rules.fits(placement), effect, rules.counts)
+    return [None if slot == NO_SLOT else rules.names[slot] for slot in taken]
+
+
+def _why_short(model: Model, shown: Shown, user: UserState) -> str | None:
+    plan, kind = shown.ranked.plan, shown.ranked.plan.kind
+    open_to = eligible(kind, user.user_idx, user.at, user.context)
+    candidates = every_item(kind) if open_to is None else open_to
+    n_open = len(np.unique(candidates.item))
+    allowed = len(np.unique(plan.admit(candidates, user).item)) if len(candidates) else 0
+    found = min(allowed, max(len(shown.ranked), len(shown.picks.positions)))
+    funnel = Funnel(len(kind), n_open, allowed, found, len(shown.picks.positions))
+    return short_because(kind.name, funnel, shown.size, model.project.language)
+
+
+def own_text(model: Model, user_idx: int) -> str | None:
+    """The words that the data holds of a user."""
+    texts = model.catalog.users.text
+    if texts is None or user_idx < 0:
+        return None
+    written = texts[user_idx]
+    return None if written is None else str(written)
+
+
+def words_of_context(model: Model, context: Mapping[str, int]) -> dict[str, str]:
+    """A request's context in words."""
+    return {name: str(model.catalog.contexts[name][code]) for name, code in context.items()}

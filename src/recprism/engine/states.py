@@ -1,0 +1,135 @@
+"""Who is asking: the user's state at a moment, from the artifact, later events, and the request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from recprism.content.encoder import Encoder, open_encoder
+from recprism.content.vectors import encode_query
+from recprism.data.dataset import UNKNOWN, FloatArray
+from recprism.data.times import from_micros, to_micros
+from recprism.engine.later import LaterEvents, OwnEvents
+from recprism.engine.titles import find_item
+from recprism.errors import UnknownName, UsageError
+from recprism.model import Model
+from recprism.profiles.state import UserState, usual_context
+
+VIEWING = "viewing"
+"""The context key that names the item the user looks at."""
+
+
+class States:
+    """Builds the state of any user, known or not."""
+
+    def __init__(self, model: Model, later: Sequence[LaterEvents]) -> None:
+        self._model, self._later = model, later
+        self._started = time.monotonic()
+        self._encoder: Encoder | None = None
+
+    def now(self) -> datetime:
+        """The present on the clock of the sources, naive.
+
+        With `clock: data` it is the artifact's last event plus the time since this process opened
+        the artifact, else the real time in UTC.
+        """
+        if self._model.project.clock == "wall":
+            return datetime.now(UTC).replace(tzinfo=None)
+        elapsed = timedelta(seconds=time.monotonic() - self._started)
+        return from_micros(self._last_event) + elapsed
+
+    def moment(self, at: datetime | str | None) -> int:
+        """A time of a request in microseconds; None is now. Raises `UsageError`."""
+        if at is None:
+            return to_micros(self.now())
+        if isinstance(at, datetime):
+            return to_micros(at)
+        try:
+            return to_micros(datetime.fromisoformat(at))
+        except ValueError:
+            raise UsageError(
+                f"`{at}` is no time; write ISO 8601 such as `2017-12-01` or `2017-12-01T05:00`."
+            ) from None
+
+    def of(
+        self,
+        user: str | None,
+        at: int,
+        *,
+        query: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> UserState:
+        """The state of `user` (None: a stranger) at `at`.
+
+        Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
+        of it, or a viewed item, that nobody knows.
+        """
+        model = self._model
+        user_idx = UNKNOWN if user is None else model.catalog.users.ids.index(user)
+        parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
+        if user is not None:
+            found = (source.of(user, at) for source in self._later)
+            parts += [own for own in found if own is not None]
+        own = OwnEvents.join(parts)
+        asked = dict(context or {})
+        viewing = self._viewed(asked.pop(VIEWING, None))
+        return UserState(
+            user_idx=user_idx,
+            at=at,
+            item=own.item,
+            action=own.action,
+            time=own.time,
+            value=own.value,
+            session=own.session,
+            context=self._context(own, asked),
+            viewing=viewing,
+            wish=None if not query else self.wish(query),
+        )
+
+    def wish(self, text: str) -> FloatArray | None:
+        """The vector of a wish in words; None when the project has no encoder or texts."""
+        if self._encoder is None:
+            self._encoder = open_encoder(self._model.project.content.encoder)
+        vector = encode_query(self._model.content, self._encoder, text)
+        return vector if vector.any() else None
+
+    @cached_property
+    def _last_event(self) -> int:
+        events = self._model.events
+        return int(events.time.max()) if len(events) else self._model.until
+
+    @cached_property
+    def _busiest(self) -> dict[str, int]:
+        """The most frequent value of each context over all events."""
+        return usual_context(self._model.events.context, slice(None))
+
+    def _context(self, own: OwnEvents, asked: Mapping[str, Any]) -> dict[str, int]:
+        """Codes of the request's context; what it leaves out is the user's usual one."""
+        usual = self._busiest | usual_context(own.context, slice(None))
+        contexts = self._model.catalog.contexts
+        for name, value in asked.items():
+            if name not in contexts:
+                raise UnknownName("context", name, [*contexts, VIEWING])
+            codes = list(contexts[name])
+            if str(value) not in codes:
+                raise UsageError(
+                    f"Context `{name}` has no value `{value}`; {len(codes)} are known, such as "
+                    f"{', '.join(f'`{code}`' for code in codes[:3])}."
+                )
+            usual[name] = codes.index(str(value))
+        return usual
+
+    def _viewed(self, value: Any) -> int:
+        if value is None:
+            return UNKNOWN
+        text = f"{value['kind']}/{value['id']}" if isinstance(value, Mapping) else str(value)
+        item = find_item(self._model.catalog, text)
+        if item == UNKNOWN:
+            raise UsageError(
+                f"The viewed item `{text}` is unknown; write `KIND/ID`, "
+                f"with a kind of {', '.join(f'`{name}`' for name in self._model.catalog.kinds)}."
+            )
+        return item

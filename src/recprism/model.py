@@ -1,0 +1,149 @@
+"""Everything an engine needs, in memory: what training makes and an artifact folder holds.
+
+The folder: `catalog` and `events` as `data/saved.py` writes them (`report.json` among them),
+`content.safetensors`, `snapshot.safetensors`, `ranker.safetensors`, a graph `TASK.onnx` per task
+with a goal, `project.json` (the filled project file) and `model.json` (names and numbers).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recprism.artifact import read_arrays, read_manifest, write_arrays
+from recprism.content.label_codes import LabelCodes
+from recprism.content.vectors import Content
+from recprism.data.dataset import Catalog, EventLog, FloatArray
+from recprism.data.saved import open_catalog, open_events
+from recprism.lists.effects import SlotEffects
+from recprism.project.schema import ProjectFile
+from recprism.ranker.calibrate import Calibration
+from recprism.ranker.features import FeatureSpec
+from recprism.ranker.scorer import TaskRanker
+from recprism.signals.plan import TaskPlan, compile_tasks
+from recprism.signals.snapshot import Ground, Snapshot
+
+
+@dataclass(frozen=True)
+class Model:
+    """Catalog, events before `until`, fitted signals and rankers.
+
+    `rankers` holds the tasks with a goal; `effects` the slot effects of tasks with slots; `until`
+    is in microseconds and no event of `events` lies at or after it.
+    """
+
+    project: ProjectFile
+    catalog: Catalog
+    events: EventLog
+    content: Content
+    labels: LabelCodes
+    snapshot: Snapshot
+    rankers: Mapping[str, TaskRanker]
+    effects: Mapping[str, SlotEffects]
+    until: int
+    training: Mapping[str, Any] = field(default_factory=dict)
+    wishes: FloatArray | None = None
+
+    @cached_property
+    def plans(self) -> dict[str, TaskPlan]:
+        """The compiled tasks."""
+        return compile_tasks(self.project, self.catalog)
+
+    @cached_property
+    def features(self) -> FeatureSpec:
+        """What the rankers see."""
+        return FeatureSpec.build(self.catalog, self.labels, self.content.size)
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write all but catalog and events, which `data/saved.py` writes, into `folder`.
+
+    Raises `DiskFull` when there is no room.
+    """
+    content = dict(model.content.to_arrays())
+    if model.wishes is not None:
+        content["wishes"] = model.wishes
+    write_arrays(folder / "content.safetensors", content)
+    write_arrays(folder / "snapshot.safetensors", model.snapshot.to_arrays())
+    arrays = {}
+    for task, ranker in model.rankers.items():
+        (folder / f"{task}.onnx").write_bytes(ranker.graph)
+        arrays[f"{task}/logit"] = ranker.calibration.logit
+        arrays[f"{task}/probability"] = ranker.calibration.probability
+        arrays[f"{task}/medians"] = ranker.medians
+    if arrays:
+        write_arrays(folder / "ranker.safetensors", arrays)
+    written = model.project.model_dump_json(by_alias=True)
+    (folder / "project.json").write_text(written, encoding="utf-8")
+    about = {
+        "until": model.until,
+        "segments": list(model.snapshot.segments.names),
+        "tasks": {
+            task: {
+                "calibration": ranker.calibration.method,
+                "positives": ranker.calibration.positives,
+            }
+            for task, ranker in model.rankers.items()
+        },
+        "effects": {task: effects.to_dict() for task, effects in model.effects.items()},
+        "training": dict(model.training),
+    }
+    text = json.dumps(about, ensure_ascii=False, indent=1)
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def open_model(folder: Path) -> Model:
+    """Open an artifact folder; arrays are mapped, not read.
+
+    Raises `ArtifactError` when it is damaged or was written by a newer version.
+    """
+    read_manifest(folder)
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    project = ProjectFile.model_validate_json((folder / "project.json").read_bytes())
+    catalog = open_catalog(folder)
+    arrays = read_arrays(folder / "content.safetensors")
+    content, wishes = Content.from_arrays(arrays), arrays.get("wishes")
+    labels = LabelCodes.build(catalog)
+    snapshot = Snapshot.from_arrays(
+        read_arrays(folder / "snapshot.safetensors"),
+        about["segments"],
+        Ground(catalog, content, labels, project, wishes),
+    )
+    return Model(
+        project,
+        catalog,
+        open_events(folder),
+        content,
+        labels,
+        snapshot,
+        _open_rankers(folder, about["tasks"]),
+        {task: SlotEffects.from_dict(saved) for task, saved in about["effects"].items()},
+        int(about["until"]),
+        about["training"],
+        wishes,
+    )
+
+
+def _open_rankers(folder: Path, tasks: Mapping[str, Any]) -> dict[str, TaskRanker]:
+    if not tasks:
+        return {}
+    arrays = read_arrays(folder / "ranker.safetensors")
+    return {
+        task: TaskRanker.open(
+            (folder / f"{task}.onnx").read_bytes(),
+            Calibration(
+                arrays[f"{task}/logit"],
+                arrays[f"{task}/probability"],
+                about["calibration"],
+                about["positives"],
+            ),
+            np.asarray(arrays[f"{task}/medians"]),
+        )
+        for task, about in tasks.items()
+    }

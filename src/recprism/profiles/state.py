@@ -1,0 +1,69 @@
+"""What is known of one user at one moment: the input of every signal.
+
+A `UserState` is built from the event log (before `at`), or from live events, or from nothing at all
+(a stranger). It holds arrays, no ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recprism.data.dataset import UNKNOWN, EventLog, FloatArray, IntArray, LongArray
+
+
+@dataclass(frozen=True)
+class UserState:
+    """One user's past, oldest first, all arrays of one length [m].
+
+    `user_idx` is -1 for somebody the artifact does not know. `at` is the moment of the request in
+    microseconds; every event lies before it. `context` maps a context name to a code. `viewing` is
+    the item the user looks at (-1: none), `wish` the vector of a query, or of the user's own
+    text, as `encode_query` gives it.
+    """
+
+    user_idx: int
+    at: int
+    item: IntArray
+    action: IntArray
+    time: LongArray
+    value: FloatArray
+    session: IntArray
+    context: Mapping[str, int] = field(default_factory=dict)
+    viewing: int = UNKNOWN
+    wish: FloatArray | None = None
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether nothing was ever seen of this user."""
+        return len(self.item) == 0
+
+
+def state_from_log(
+    log: EventLog, user_idx: int, at: int, context: Mapping[str, int] | None = None
+) -> UserState:
+    """The state of a user of the log at `at`; without `context`, the user's usual one."""
+    span = log.span(user_idx, before=at)
+    return UserState(
+        user_idx=user_idx,
+        at=at,
+        item=log.item[span],
+        action=log.action[span],
+        time=log.time[span],
+        value=log.value[span],
+        session=log.session[span],
+        context=usual_context(log.context, span) if context is None else context,
+    )
+
+
+def usual_context(context: Mapping[str, IntArray], span: slice) -> dict[str, int]:
+    """The most frequent code per context name over some events, ties to the smaller code."""
+    usual = {}
+    for name, codes in context.items():
+        known = codes[span]
+        known = known[known >= 0]
+        if len(known):
+            usual[name] = int(np.bincount(known).argmax())
+    return usual

@@ -1,0 +1,11 @@
+"""How tasks share a network: one file per architecture, one interface, and the table of them.
+
+An architecture is a module from the prepared inputs [n, d] and the task of each row to one vector
+[n, out] per row; what follows it (a head per task) and what precedes it (normalization, embeddings)
+is the same for all.
+"""
+
+from recprism.ranker.architectures.shared_bottom import SharedBottom
+from recprism.ranker.architectures.single import Single
+
+ARCHITECTURES = {SharedBottom.name: SharedBottom, Single.name: Single}

@@ -1,0 +1,64 @@
+"""From logits to probabilities: a monotone curve per task.
+
+Platt scaling (Platt, 1999) below 1,000 positives, isotonic regression (Zadrozny & Elkan, 2002)
+above, fitted on whole lists that the network did not learn from, users without outcomes included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from recprism.data.dataset import FloatArray
+
+ENOUGH_FOR_ISOTONIC = 1000
+PLATT_POINTS = 65
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A curve through (`logit`, `probability`) points, both ascending; ends are held.
+
+    `method` is `isotonic`, `platt`, or `none` when there was nothing to learn from.
+    """
+
+    logit: FloatArray
+    probability: FloatArray
+    method: str
+    positives: int
+
+    def __call__(self, logit: FloatArray) -> NDArray[np.float64]:
+        """Probabilities [n], strictly inside (0, 1)."""
+        return np.interp(logit, self.logit, self.probability)
+
+
+def fit_calibration(logit: FloatArray, label: NDArray[np.int8]) -> Calibration:
+    """Fit on candidates [n]: their logits and whether they reached the goal."""
+    positives = int(label.sum())
+    if positives == 0 or positives == len(label):
+        rate = (positives + 0.5) / (len(label) + 1)
+        ends = np.array([-1.0, 1.0], np.float32)
+        return Calibration(ends, np.full(2, rate, np.float32), "none", positives)
+    if positives < ENOUGH_FOR_ISOTONIC:
+        return _platt(logit, label, positives)
+    curve = IsotonicRegression(out_of_bounds="clip").fit(logit, label)
+    floor = 0.5 / len(label)
+    points = np.asarray(curve.X_thresholds_, np.float32)
+    values = np.clip(np.asarray(curve.y_thresholds_, np.float32), floor, 1 - floor)
+    return Calibration(points, values, "isotonic", positives)
+
+
+def _platt(logit: FloatArray, label: NDArray[np.int8], positives: int) -> Calibration:
+    """A logistic curve, as points; a curve that falls is replaced by the mean rate."""
+    model = LogisticRegression(C=1e3).fit(logit.reshape(-1, 1).astype(np.float64), label)
+    points = np.linspace(logit.min(), logit.max() + 1e-3, PLATT_POINTS)
+    slope = max(0.0, float(model.coef_[0, 0]))
+    z = slope * points + float(model.intercept_[0])
+    if slope == 0.0:
+        z = np.full(len(points), np.log(label.mean() / (1 - label.mean())))
+    values = 1 / (1 + np.exp(-z))
+    return Calibration(points.astype(np.float32), values.astype(np.float32), "platt", positives)

@@ -1,0 +1,144 @@
+"""Samples of many snapshots, made by several processes and kept on disk.
+
+A snapshot is a job of its own: fit the signals on what was known, ask the occasions, write the
+samples. What was written for one cut-off serves the next one too, since samples depend on the
+snapshot alone; the folder is named after everything else that they depend on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from recprism.artifact import read_arrays, write_arrays
+from recprism.content.label_codes import LabelCodes
+from recprism.content.vectors import Content
+from recprism.data.dataset import DAY_US, EventLog
+from recprism.data.saved import open_catalog, open_events
+from recprism.errors import ArtifactError
+from recprism.project.schema import ProjectFile
+from recprism.ranker.features import FeatureSpec
+from recprism.ranker.occasions import Occasions, goal_days, weekly_occasions
+from recprism.ranker.samples import Samples, Sampling, make_samples
+from recprism.signals.plan import TaskPlan, compile_tasks
+from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
+
+WHOLE_USERS = 1500
+"""At most so many users, drawn at random, are asked for whole lists at one snapshot."""
+WEEK_US = 7 * DAY_US
+
+Mode = Literal["weekly", "whole", "days", "sparse-days"]
+"""`weekly`: sampled lists of everyone with an outcome, asked at the snapshot. `whole`: whole lists
+of users drawn at random, with outcomes or not. `days`: whole lists on the goal days of the week
+from the snapshot on; `sparse-days`: of the four weeks from it on."""
+SPANS: dict[str, int] = {"days": WEEK_US, "sparse-days": 4 * WEEK_US}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The samples of one task, snapshot (microseconds) and mode."""
+
+    task: str
+    at: int
+    mode: Mode
+
+    @property
+    def file(self) -> str:
+        return f"{self.at // 1_000_000}-{self.task}-{self.mode}.safetensors"
+
+
+def load_part(folder: Path, part: Part) -> Samples:
+    """Samples that `harvest` made. Raises `ArtifactError` when they are missing."""
+    return Samples.from_arrays(read_arrays(folder / part.file))
+
+
+def harvest(
+    prepared: Path,
+    folder: Path,
+    parts: Sequence[Part],
+    progress: Callable[[str, float], None] | None = None,
+) -> None:
+    """Make those of `parts` that `folder` does not hold yet.
+
+    `prepared` is the folder of the data set, its content and the project file (see `open_ground`).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [part for part in parts if not _is_readable(folder / part.file)]
+    jobs = [[p for p in missing if p.at == at] for at in sorted({p.at for p in missing})]
+    if not jobs:
+        return
+    jobs.sort(key=lambda job: -sum(4 if part.mode == "whole" else 1 for part in job))
+    workers = min(os.cpu_count() or 1, len(jobs))
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="r")
+    done = pool(delayed(make_parts)(str(prepared), str(folder), job) for job in jobs)
+    for n, _ in enumerate(done, start=1):
+        if progress is not None:
+            progress("make training samples", n / len(jobs))
+
+
+def make_parts(prepared: str, folder: str, parts: Sequence[Part]) -> None:
+    """Fit the snapshot of `parts` (they share one moment) and write their samples."""
+    ground, log = open_ground(prepared)
+    plans = compile_tasks(ground.project, ground.catalog)
+    snapshot = fit_snapshot(ground, log, parts[0].at)
+    for mode in dict.fromkeys(part.mode for part in parts):
+        chosen = [plans[part.task] for part in parts if part.mode == mode]
+        for task, samples in _samples(ground, log, snapshot, chosen, mode).items():
+            path = Path(folder) / Part(task, snapshot.at, mode).file
+            fresh = path.with_suffix(f".{os.getpid()}")
+            write_arrays(fresh, samples.to_arrays())
+            fresh.replace(path)
+
+
+@lru_cache(maxsize=1)
+def open_ground(prepared: str) -> tuple[Ground, EventLog]:
+    """Catalog, content, labels, project file and all events of a prepared folder, mapped."""
+    folder = Path(prepared)
+    catalog = open_catalog(folder)
+    arrays = read_arrays(folder / "content.safetensors")
+    wishes = arrays.get("wishes")
+    project = ProjectFile.model_validate_json((folder / "project.json").read_bytes())
+    labels = LabelCodes.build(catalog)
+    ground = Ground(catalog, Content.from_arrays(arrays), labels, project, wishes)
+    return ground, open_events(folder)
+
+
+def _samples(
+    ground: Ground, log: EventLog, snapshot: Snapshot, plans: Sequence[TaskPlan], mode: Mode
+) -> dict[str, Samples]:
+    config, at = ground.project.ranker, snapshot.at
+    spec = FeatureSpec.build(ground.catalog, ground.labels, ground.content.size)
+    sampling = Sampling(config.shortlist, None, only_hits=False, seed=config.seed)
+    if mode in SPANS:
+        found: dict[str, Samples] = {}
+        for plan in plans:
+            days = goal_days(log, plan, at, at + SPANS[mode])
+            found |= make_samples(spec, snapshot, log, [plan], days, sampling)
+        return found
+    everyone = weekly_occasions(log, at)
+    if mode == "weekly":
+        sampling = replace(sampling, negatives=config.negatives, only_hits=True)
+        return make_samples(spec, snapshot, log, plans, everyone, sampling)
+    return make_samples(spec, snapshot, log, plans, _some(everyone, config.seed), sampling)
+
+
+def _some(occasions: Occasions, seed: int) -> Occasions:
+    """At most `WHOLE_USERS` of the occasions, drawn at random."""
+    if len(occasions) <= WHOLE_USERS:
+        return occasions
+    drawn = np.random.default_rng(seed).choice(len(occasions), WHOLE_USERS, replace=False)
+    return occasions.take(np.sort(drawn))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return bool(read_arrays(path))
+    except ArtifactError:
+        return False

@@ -1,0 +1,128 @@
+"""Content: likeness of texts and labels to the user's recent items, wish, or the item looked at.
+
+Scores are computed once per distinct text and then looked up, since many items share their words
+(4,794 texts for 92,000 products). Labels count too: how much of the user's decayed past carries the
+item's label, for the finest and the coarsest label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recprism.content.label_codes import LabelCodes
+from recprism.content.vectors import Content as Vectors
+from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
+from recprism.profiles.state import UserState
+from recprism.project.schema import ContentSignal as Config
+from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.taste import top
+
+COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
+
+
+class Content:
+    """Vectors and labels of the setting, put in the form that binding needs."""
+
+    name: ClassVar[str] = "content"
+    columns: ClassVar[tuple[str, ...]] = COLUMNS
+    with_goal: ClassVar[bool] = False
+
+    def __init__(self, vectors: Vectors, labels: LabelCodes, config: Config) -> None:
+        self.vectors, self.labels, self.config = vectors, labels, config
+        sizes = {name: len(labels.values[name]) for name in labels.codes}
+        self.fine = max(sizes, key=sizes.__getitem__) if sizes else None
+        self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
+
+    @classmethod
+    def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
+        return cls(setting.content, setting.labels, setting.config.content)
+
+    def bind(
+        self,
+        user: UserState,
+        goal: Goal,  # noqa: ARG002
+        taste: FloatArray,  # noqa: ARG002
+        segment: int,  # noqa: ARG002
+    ) -> BoundContent:
+        return BoundContent(self, user)
+
+    def to_arrays(self) -> Arrays:
+        return {}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:  # noqa: ARG003
+        return cls(setting.content, setting.labels, setting.config.content)
+
+
+class BoundContent:
+    """The user's past as a content vector and as shares of labels."""
+
+    def __init__(self, content: Content, user: UserState) -> None:
+        self._content, self._user = content, user
+        vectors = content.vectors
+        if user.viewing >= 0:
+            item, weight = np.array([user.viewing], np.int32), np.ones(1, np.float32)
+        else:
+            item = user.item
+            age = (user.at - user.time) / DAY_US
+            weight = np.exp(-age / content.config.decay_days).astype(np.float32)
+        self._past = _unit(weight @ vectors.item[item]) if len(item) else None
+        self._same = np.bincount(vectors.text_row[item] + 1, weight, len(vectors.vectors) + 1)
+        self._same[0] = 0.0
+        self._mix = {
+            name: _mix(content.labels, name, item, weight)
+            for name in (content.fine, content.coarse)
+            if name is not None
+        }
+
+    def score(self, items: IntArray) -> FloatArray:
+        content, vectors = self._content, self._content.vectors
+        out = np.zeros((len(items), len(COLUMNS)), np.float32)
+        if self._past is not None:
+            out[:, 0] = vectors.item[items] @ self._past
+        if self._user.wish is not None:
+            out[:, 1] = vectors.wish_scores(self._user.wish, items)
+        out[:, 2] = self._same[vectors.text_row[items] + 1]
+        for column, name in ((3, content.fine), (4, content.coarse)):
+            if name is not None:
+                out[:, column] = self._mix[name][content.labels.codes[name][items]]
+        return out
+
+    def retrieve(self, start: int, stop: int, n: int) -> IntArray:
+        if self._user.wish is not None:
+            everything = np.arange(start, stop, dtype=np.int32)
+            score = self._content.vectors.wish_scores(self._user.wish, everything)
+        elif self._past is not None:
+            score = self._content.vectors.item[start:stop] @ self._past
+        else:
+            return np.zeros(0, np.int32)
+        return (start + top(score, n)).astype(np.int32)
+
+    def clue(self, items: IntArray) -> Clue | None:
+        vectors, user = self._content.vectors, self._user
+        if user.wish is not None:
+            return Clue(Content.name, 0, (), {"wish": True})
+        past = np.array([user.viewing]) if user.viewing >= 0 else np.setdiff1d(user.item, items)
+        past = past[vectors.item[past].any(axis=1)]
+        mean = vectors.item[items].mean(axis=0)
+        if len(past) == 0 or not mean.any():
+            return None
+        near = past[np.argsort(-(vectors.item[past] @ mean), kind="stable")[:3]]
+        events = int(np.isin(user.item, near).sum())
+        return Clue(Content.name, events, tuple(map(int, near)), {})
+
+
+def _mix(labels: LabelCodes, name: str, item: IntArray, weight: FloatArray) -> FloatArray:
+    """Share of the decayed past per label code; code 0 (no label) gets 0."""
+    mix = np.bincount(labels.codes[name][item], weight, len(labels.values[name]) + 1)
+    mix[0] = 0.0
+    return np.asarray(mix / max(1e-9, mix.sum()), np.float32)
+
+
+def _unit(vector: FloatArray) -> FloatArray | None:
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 0 else None

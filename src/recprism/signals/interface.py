@@ -1,0 +1,113 @@
+"""The one interface of all signals.
+
+A signal is fitted on the events before a snapshot (`fit`), and then bound to a user's state and a
+goal (`bind`), which costs well under a millisecond and needs no retraining for events that came
+after the snapshot. The bound signal scores any items, proposes candidates and names its evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+from numpy.typing import NDArray
+
+from recprism.content.label_codes import LabelCodes
+from recprism.content.vectors import Content
+from recprism.data.dataset import Catalog, EventLog, FloatArray, IntArray
+from recprism.profiles.state import UserState
+from recprism.profiles.taste import Taste
+from recprism.project.schema import Signals
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What counts as success: `action` (a code; -1 for none) on items in [start, stop)."""
+
+    action: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all signals of one snapshot share: the catalog, its content and the item factors.
+
+    `at` is the moment of the snapshot: nothing later was used. `segments` is how many segments
+    there are. `wishes` [n_users, encoder size] are the vectors of the users' own texts, zeros for
+    users without; None when no user has a text.
+    """
+
+    catalog: Catalog
+    content: Content
+    labels: LabelCodes
+    taste: Taste
+    segments: int
+    at: int
+    config: Signals
+    wishes: FloatArray | None = None
+
+    def wish_of(self, user_idx: int) -> FloatArray | None:
+        """The vector of a known user's own text, None without one."""
+        if self.wishes is None or user_idx < 0:
+            return None
+        wish = self.wishes[user_idx]
+        return wish if wish.any() else None
+
+
+@dataclass(frozen=True)
+class Clue:
+    """Evidence of one signal for one item, before ids and titles are put in.
+
+    `items` are global item_idx of the past items involved, most telling first; `events` how many
+    events they stand for.
+    """
+
+    signal: str
+    events: int
+    items: tuple[int, ...]
+    facts: Mapping[str, Any]
+
+
+class Bound(Protocol):
+    """A signal bound to one user and goal."""
+
+    def score(self, items: IntArray) -> FloatArray:
+        """Numbers per item, shape [len(items), len(columns)]; finite, 0 where nothing is known."""
+        ...
+
+    def retrieve(self, start: int, stop: int, n: int) -> IntArray:
+        """At most `n` distinct items in [start, stop) that score best, best first."""
+        ...
+
+    def clue(self, items: IntArray) -> Clue | None:
+        """Evidence that speaks for `items` (one item, or all that a linked item links to); None
+        when there is nothing to say."""
+        ...
+
+
+class Signal(Protocol):
+    """A fitted signal.
+
+    `columns` names the numbers that `score` yields, the main one first. `with_goal` tells whether
+    they depend on the goal; if not, all tasks of a request share one bound signal.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    with_goal: ClassVar[bool]
+
+    @classmethod
+    def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:
+        """Fit on `log` (all before `setting.at`); `segment` [n_users] is each user's segment."""
+        ...
+
+    def bind(self, user: UserState, goal: Goal, taste: FloatArray, segment: int) -> Bound: ...
+
+    def to_arrays(self) -> Arrays: ...
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self: ...

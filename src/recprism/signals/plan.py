@@ -1,0 +1,81 @@
+"""A task of the project file, compiled against a catalog: names become codes and ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recprism.data.dataset import UNKNOWN, Catalog, IntArray, KindTable, Links
+from recprism.errors import UnknownName
+from recprism.lists.eligibility import Candidates
+from recprism.lists.merge import underlying_items
+from recprism.lists.policy import Policy, compile_policy
+from recprism.profiles.state import UserState
+from recprism.project.schema import ProjectFile, Task
+from recprism.signals.interface import Goal
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """One list to recommend, ready for arrays.
+
+    `goal` names the events that count: for a task with `via`, events on the items linked to.
+    `links` is what a candidate borrows from: the `via` link, else the first link of its kind.
+    `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
+    """
+
+    name: str
+    spec: Task
+    kind: KindTable
+    goal: Goal
+    links: Links | None
+    policy: Policy
+    underlying: IntArray
+
+    @property
+    def has_goal(self) -> bool:
+        return self.goal.action >= 0
+
+    @property
+    def horizon_us(self) -> int:
+        return int(self.spec.horizon.total_seconds() * 1_000_000)
+
+    def link_rows(self, candidates: Candidates) -> IntArray:
+        """Row into `links.targets` of each candidate [n]."""
+        if self.links is not None and self.links.by_offer:
+            return candidates.offer_row.astype(np.int32)
+        return candidates.item - np.int32(self.kind.start)
+
+    def admit(self, candidates: Candidates, user: UserState) -> Candidates:
+        """The candidates that the task's rules let through."""
+        goal = user.action == self.goal.action
+        keep = self.policy.allowed(candidates, user.item[goal], user.time[goal], user.at)
+        return candidates if keep.all() else candidates.take(keep)
+
+
+def compile_task(name: str, project: ProjectFile, catalog: Catalog) -> TaskPlan:
+    """The plan of one task.
+
+    Raises `UnknownName` when the project has no such task.
+    """
+    if name not in project.tasks:
+        raise UnknownName("task", name, project.tasks)
+    spec = project.tasks[name]
+    kind = catalog.kinds[spec.recommend]
+    links = kind.links[spec.via] if spec.via else next(iter(kind.links.values()), None)
+    of = kind
+    if spec.via is not None and links is not None:
+        first = links.targets.values[:1]
+        of = catalog.kind_of(int(first[0])) if len(first) else kind
+    action = UNKNOWN
+    if spec.goal is not None and spec.goal in catalog.actions:
+        action = list(catalog.actions).index(spec.goal)
+    goal = Goal(action, of.start, of.stop)
+    underlying = underlying_items(kind, spec.via)
+    return TaskPlan(name, spec, kind, goal, links, compile_policy(kind, spec), underlying)
+
+
+def compile_tasks(project: ProjectFile, catalog: Catalog) -> dict[str, TaskPlan]:
+    """The plans of all tasks, in the order of the project file."""
+    return {name: compile_task(name, project, catalog) for name in project.tasks}

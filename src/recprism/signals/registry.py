@@ -1,0 +1,14 @@
+"""The table of signals: a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from recprism.signals.content import Content
+from recprism.signals.follow import Follow
+from recprism.signals.interface import Signal
+from recprism.signals.repeat import Repeat
+from recprism.signals.taste import Taste
+from recprism.signals.trend import Trend
+
+SIGNALS: dict[str, type[Signal]] = {
+    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend)
+}

@@ -1,0 +1,168 @@
+"""From a user's state and a task to a shortlist and the numbers the ranker sees.
+
+The same code runs online and when training samples are made, so that the two cannot drift apart.
+In come a fitted `Snapshot` and a `UserState`, out goes a `Shortlist` of at most a few hundred
+candidates: those that eligibility leaves, cut by the union of each signal's best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recprism.data.dataset import BoolArray, FloatArray, IntArray
+from recprism.lists.eligibility import Candidates, eligible, every_item
+from recprism.profiles.state import UserState
+from recprism.signals.interface import Bound, Goal
+from recprism.signals.linked import gather_links
+from recprism.signals.plan import TaskPlan
+from recprism.signals.snapshot import Snapshot
+from recprism.signals.taste import top
+
+FEW = 400
+"""Up to so many eligible candidates all signals score all of them."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Candidates of one request and task.
+
+    An item may stand in several rows, one per offer. `columns` [n, 4, c] are the numbers of all
+    signals in the order of `Snapshot.columns`, for the item itself and as `gather_links` gives
+    them. `retrieved` [n, signals] tells which signals put a candidate here; `eligible` are the
+    items there were to choose from (None: every item of the kind).
+    """
+
+    candidates: Candidates
+    columns: FloatArray
+    retrieved: BoolArray
+    eligible: IntArray | None
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+
+class Binder:
+    """All signals of a snapshot, bound to one user; what does not depend on the goal is shared."""
+
+    def __init__(self, snapshot: Snapshot, user: UserState) -> None:
+        if user.wish is None:
+            user = replace(user, wish=snapshot.setting.wish_of(user.user_idx))
+        self.snapshot, self.user = snapshot, user
+        self.taste = snapshot.taste.fold_in(user.item, user.time, user.at)
+        self.segment = snapshot.segment_of(self.taste, user.user_idx)
+        self._shared: dict[tuple[str, Goal | None], Bound] = {}
+
+    def bind(self, goal: Goal) -> dict[str, Bound]:
+        """The bound signals by name, for one goal."""
+        return {name: self._bound(name, goal) for name in self.snapshot.signals}
+
+    def _bound(self, name: str, goal: Goal) -> Bound:
+        signal = self.snapshot.signals[name]
+        key = (name, goal if signal.with_goal else None)
+        if key not in self._shared:
+            self._shared[key] = signal.bind(self.user, goal, self.taste, self.segment)
+        return self._shared[key]
+
+
+def make_shortlist(binder: Binder, plan: TaskPlan, limit: int) -> Shortlist:
+    """At most `limit` candidates (more only where that saves nothing, see `FEW`)."""
+    snapshot, user, bound = binder.snapshot, binder.user, binder.bind(plan.goal)
+    candidates = eligible(plan.kind, user.user_idx, user.at, user.context)
+    if candidates is None:
+        candidates, retrieved = _retrieve(snapshot, bound, user, plan, limit)
+        open_items = None
+    else:
+        candidates = plan.admit(candidates, user)
+        open_items = np.unique(candidates.item)
+        candidates, retrieved = _cut(snapshot, bound, plan, candidates, limit)
+    columns = score_columns(bound, plan, candidates)
+    return Shortlist(candidates, columns, retrieved, open_items)
+
+
+def score_columns(bound: Mapping[str, Bound], plan: TaskPlan, candidates: Candidates) -> FloatArray:
+    """Numbers of all signals, shape [n, 4, c]: own, largest, mean of top three, sum / sqrt(n).
+
+    An item of a kind without links counts as linked to itself.
+    """
+    own = _scores(bound, candidates.item)
+    out = np.empty((len(candidates), 4, own.shape[1]), np.float32)
+    out[:, 0] = own
+    if plan.links is None:
+        out[:, 1:] = own[:, None]
+        return out
+    rows = plan.link_rows(candidates)
+    targets, starts = plan.links.targets.gather(rows)
+    counts = plan.links.targets.counts(rows)
+    out[:, 1:] = gather_links(_scores(bound, targets), starts, counts).transpose(1, 0, 2)
+    return out
+
+
+def _scores(bound: Mapping[str, Bound], items: IntArray) -> FloatArray:
+    return np.concatenate([signal.score(items) for signal in bound.values()], axis=1)
+
+
+def _retrieve(
+    snapshot: Snapshot,
+    bound: Mapping[str, Bound],
+    user: UserState,
+    plan: TaskPlan,
+    limit: int,
+) -> tuple[Candidates, BoolArray]:
+    """The union of each signal's best among all items of the kind.
+
+    Every signal is asked for twice its quota, since the task's rules may turn some down.
+    """
+    kind, found = plan.kind, []
+    for name, signal in bound.items():
+        quota = snapshot.quota[name]
+        best = signal.retrieve(kind.start, kind.stop, 2 * quota)
+        found.append(plan.admit(Candidates.without_offers(best), user).item[:quota])
+    item = _union(found, limit)
+    if len(kind) <= limit:  # a small catalog is shortlisted whole
+        everything = plan.admit(every_item(kind), user).item
+        item = np.concatenate([item, np.setdiff1d(everything, item)])
+    retrieved = np.stack([np.isin(item, best) for best in found], axis=1)
+    return Candidates.without_offers(item), retrieved
+
+
+def _union(found: Sequence[IntArray], limit: int) -> IntArray:
+    """Distinct numbers, taken in turn: everybody's first, then everybody's second, and so on."""
+    turn = np.concatenate([np.arange(len(best)) for best in found])
+    item = np.concatenate(list(found))[np.argsort(turn, kind="stable")]
+    _, first = np.unique(item, return_index=True)
+    return item[np.sort(first)[:limit]].astype(np.int32)
+
+
+def _cut(
+    snapshot: Snapshot,
+    bound: Mapping[str, Bound],
+    plan: TaskPlan,
+    candidates: Candidates,
+    limit: int,
+) -> tuple[Candidates, BoolArray]:
+    """Eligible candidates, cut to the union of each signal's best when there are too many."""
+    if len(candidates) <= max(limit, FEW):
+        return candidates, np.ones((len(candidates), len(bound)), bool)
+    scored = _first_target(plan, candidates)
+    found = []
+    for name, signal in bound.items():
+        main = signal.score(scored)[:, 0]
+        best = top(main, snapshot.quota[name])
+        found.append(best[main[best] > 0].astype(np.int32))
+    place = _union(found, limit)
+    retrieved = np.stack([np.isin(place, best) for best in found], axis=1)
+    return candidates.take(place.astype(np.int64)), retrieved
+
+
+def _first_target(plan: TaskPlan, candidates: Candidates) -> IntArray:
+    """The first item each candidate links to, itself where it links to none."""
+    if plan.links is None:
+        return candidates.item
+    rows, targets = plan.link_rows(candidates), plan.links.targets
+    has = targets.counts(rows) > 0
+    out = candidates.item.copy()
+    out[has] = targets.values[targets.offsets[rows[has]]]
+    return out

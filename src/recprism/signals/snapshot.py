@@ -1,0 +1,152 @@
+"""All signals, fitted on what was known before one moment.
+
+Training fits a snapshot for each week of the grid and one at `until`; serving opens the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recprism.content.label_codes import LabelCodes
+from recprism.content.vectors import Content
+from recprism.data.dataset import Catalog, EventLog, FloatArray
+from recprism.profiles.segments import Segments, label_shares
+from recprism.profiles.taste import Taste
+from recprism.project.schema import ProjectFile
+from recprism.signals.interface import Arrays, Setting, Signal
+from recprism.signals.registry import SIGNALS
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Fitted signals, item factors and segments as of `setting.at`."""
+
+    setting: Setting
+    signals: Mapping[str, Signal]
+    segments: Segments
+
+    @property
+    def at(self) -> int:
+        return self.setting.at
+
+    @property
+    def taste(self) -> Taste:
+        return self.setting.taste
+
+    @property
+    def quota(self) -> dict[str, int]:
+        """How many candidates each signal may put on the shortlist."""
+        return {name: getattr(self.setting.config, name).candidates for name in self.signals}
+
+    @property
+    def columns(self) -> list[str]:
+        """Names `signal.number` of the columns of all signals."""
+        return [f"{name}.{c}" for name, signal in self.signals.items() for c in signal.columns]
+
+    def segment_of(self, taste: FloatArray, user_idx: int) -> int:
+        """Segment of a taste vector; of a known user without any taste, the one fitted."""
+        if taste.any():
+            return self.segments.assign(taste)
+        return int(self.segments.of_user[user_idx]) if user_idx >= 0 else -1
+
+    def to_arrays(self) -> Arrays:
+        """All fitted arrays by name; the segments' names travel beside them."""
+        out: Arrays = {"at": np.array([self.at])}
+        parts: dict[str, Arrays] = {
+            "taste": self.taste.to_arrays(),
+            "segments": dict(self.segments.to_arrays()),
+            **{name: signal.to_arrays() for name, signal in self.signals.items()},
+        }
+        for name, arrays in parts.items():
+            out |= {f"{name}/{key}": array for key, array in arrays.items()}
+        return out
+
+    @staticmethod
+    def from_arrays(
+        arrays: Mapping[str, NDArray[Any]],
+        segment_names: Sequence[str],
+        ground: Ground,
+    ) -> Snapshot:
+        """What `to_arrays` and the segments' names gave, without copying."""
+
+        def part(name: str) -> Arrays:
+            start = f"{name}/"
+            return {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+
+        segments = Segments.from_arrays(part("segments"), segment_names)
+        taste, at = Taste.from_arrays(part("taste")), int(arrays["at"][0])
+        setting = ground.setting(taste, len(segments), at)
+        signals = {n: s.from_arrays(part(n), setting) for n, s in SIGNALS.items()}
+        return Snapshot(setting, signals, segments)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What does not change from snapshot to snapshot; `wishes` as in `Setting`."""
+
+    catalog: Catalog
+    content: Content
+    labels: LabelCodes
+    project: ProjectFile
+    wishes: FloatArray | None = None
+
+    def setting(self, taste: Taste, segments: int, at: int) -> Setting:
+        """What the signals of one snapshot share."""
+        return Setting(
+            self.catalog,
+            self.content,
+            self.labels,
+            taste,
+            segments,
+            at,
+            self.project.signals,
+            self.wishes,
+        )
+
+
+def fit_snapshot(ground: Ground, log: EventLog, at: int) -> Snapshot:
+    """Fit everything on the events of `log` before `at`; later ones are not looked at."""
+    known, project, catalog = log.until(at), ground.project, ground.catalog
+    taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
+    share, names = _label_shares(known, ground.labels)
+    segments = Segments.fit(
+        fold_in_all(taste, known, at),
+        catalog.users.traits,
+        n=project.profiles.segments,
+        seed=project.ranker.seed,
+        label_share=share,
+        label_names=names,
+        language=project.language,
+    )
+    setting = ground.setting(taste, len(segments), at)
+    signals = {n: s.fit(setting, known, segments.of_user) for n, s in SIGNALS.items()}
+    return Snapshot(setting, signals, segments)
+
+
+def fold_in_all(taste: Taste, log: EventLog, at: int) -> FloatArray:
+    """Taste vectors of all users of the log, shape [n_users, size]."""
+    vectors = np.zeros((log.n_users, taste.size), np.float32)
+    for user_idx in range(log.n_users):
+        span = log.span(user_idx)
+        vectors[user_idx] = taste.fold_in(log.item[span], log.time[span], at)
+    return vectors
+
+
+def naming_label(labels: LabelCodes) -> str | None:
+    """The coarsest label: the one that names segments best; None without labels."""
+    return min(labels.values, key=lambda name: len(labels.values[name]), default=None)
+
+
+def _label_shares(log: EventLog, labels: LabelCodes) -> tuple[FloatArray, list[str]]:
+    """Share of each user's events per value of the naming label [n_users, n_values], and values."""
+    name = naming_label(labels)
+    if name is None:
+        return np.zeros((log.n_users, 0), np.float32), []
+    values = list(labels.values[name])
+    codes = labels.codes[name][log.item]
+    return label_shares(log.user, codes, log.n_users, len(values)), values[1:]
