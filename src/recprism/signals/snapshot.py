@@ -58,7 +58,7 @@ class Snapshot:
         """All fitted arrays by name; the segments' names travel beside them."""
         out: Arrays = {"at": np.array([self.at])}
         parts: dict[str, Arrays] = {
-            "taste": self.taste.to_arrays(),
+            "svd": self.taste.to_arrays(),
             "segments": dict(self.segments.to_arrays()),
             **{name: signal.to_arrays() for name, signal in self.signals.items()},
         }
@@ -79,7 +79,7 @@ class Snapshot:
             return {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
 
         segments = Segments.from_arrays(part("segments"), segment_names)
-        taste, at = Taste.from_arrays(part("taste")), int(arrays["at"][0])
+        taste, at = Taste.from_arrays(part("svd")), int(arrays["at"][0])
         setting = ground.setting(taste, len(segments), at)
         signals = {n: s.from_arrays(part(n), setting) for n, s in SIGNALS.items()}
         return Snapshot(setting, signals, segments)
