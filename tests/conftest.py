@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SMALL_DISK_BYTES = 1 << 20
+SMALL_DISK_BYTES = 4 << 20
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of one megabyte."""
+    """A real file system of four megabytes."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk takes root")
     place = tmp_path / "small-disk"
@@ -27,3 +28,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"this machine does not mount a tmpfs: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small shop, trained once on all its data. Read it only; `shop_copy` may be changed."""
+    from recprism.pipeline import train
+    from recprism.project import load_project
+    from recprism.testing.shops import write_shop
+
+    folder = write_shop(tmp_path_factory.mktemp("trained") / "shop")
+    train(load_project(folder))
+    return folder
+
+
+@pytest.fixture
+def shop_copy(trained_shop: Path, tmp_path: Path) -> Path:
+    """A trained shop of one's own."""
+    return Path(shutil.copytree(trained_shop, tmp_path / "shop"))

@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_the_earlier_artifact_serving(small_disk: Path) -> No
     folder = shelf.new()
     write_arrays(folder / "small.safetensors", {"x": np.zeros(10)})
     with pytest.raises(DiskFull, match=r"big\.safetensors`; the artifact that was serving"):
-        write_arrays(folder / "big.safetensors", {"x": np.ones(1 << 18)})
+        write_arrays(folder / "big.safetensors", {"x": np.ones(1 << 20)})
     assert shelf.current().name == first
     assert (shelf.current() / "sub" / "data.txt").read_text() == "earlier"
     shelf.discard(folder)

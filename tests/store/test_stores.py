@@ -115,7 +115,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_keeps_what_was_there(small_disk: Path) -> None:
     store = SqliteStore(small_disk / "store.sqlite")
     store.add_events([an_event()], NOW)
-    big = [an_event("u2", "x" * 500, session="y" * 500) for _ in range(1000)]
+    big = [an_event("u2", "x" * 500, session="y" * 500) for _ in range(6000)]
     with pytest.raises(DiskFull, match=r"store\.sqlite"):
         store.add_events(big, NOW)
     assert len(store.events_of("u1")) == 1

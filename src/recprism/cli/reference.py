@@ -56,7 +56,7 @@ def _section(name: str, command: Any) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option"]
     usage = " ".join([name, *(p.metavar if p.required else f"[{p.metavar}]" for p in places)])
     yield f"## {name}\n\n`{usage}`\n\n{' '.join(command.help.split())}\n"
-    yield "| | | |\n|---|---|---|"
+    yield "| | meaning | |\n|---|---|---|"
     for part in [*places, *options]:
         label = part.metavar if part in places else _option(part)
         needed = "**needed**" if part.required else _default(part)
@@ -69,7 +69,7 @@ def _option(part: Any) -> str:
 
 
 def _default(part: Any) -> str:
-    if part.default in (None, False, [], ()) or part.is_eager or callable(part.default):
+    if part.default is None or isinstance(part.default, bool | list):
         return "repeatable" if getattr(part, "multiple", False) else ""
     return f"default `{part.default}`"
 

@@ -27,7 +27,9 @@ def train(
         str | None,
         typer.Option(metavar="TIME", help="Learn only from what was known before this moment."),
     ] = None,
-    engine: Annotated[Where, typer.Option(help="Where the stages run.")] = Where.LOCAL,
+    engine: Annotated[
+        Where, typer.Option(metavar="local", help="Where the stages run.")
+    ] = Where.LOCAL,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only estimate time, memory and model calls.")
     ] = False,

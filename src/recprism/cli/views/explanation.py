@@ -1,4 +1,4 @@
-"""An explanation as text and a table."""
+"""An explanation as text and tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,27 @@ from recprism.cli.output import plain, table
 
 
 def explanation_view(explanation: Mapping[str, Any]) -> Iterator[Table | str]:
-    """The reason, its evidence, and the new rank without each piece of it."""
-    yield f"{plain(explanation['title'])} ({plain(explanation['item'])})"
-    yield f"  {plain(explanation['reason']['text'])}"
-    evidence = [
-        (e["signal"], f"{e['share']:.0%}", e["events"], ", ".join(e["items"]))
-        for e in explanation["reason"]["evidence"]
-    ]
-    yield table(["signal", "share", "events", "items"], evidence, "Evidence")
+    """The reason with its evidence, then what leaving out each event behind it would change."""
+    place = "not in the list" if explanation["rank"] is None else f"place {explanation['rank']}"
+    task = plain(explanation["task"])
+    yield f"{plain(explanation['title'])} ({plain(explanation['item'])}): {place} of `{task}`"
+    if explanation["note"]:
+        yield f"  {plain(explanation['note'])}"
+    if explanation["reason"] is not None:
+        yield f"  {plain(explanation['reason']['text'])}"
+        evidence = [
+            (e["signal"], f"{e['share']:.0%}", e["events"], ", ".join(e["items"]))
+            for e in explanation["reason"]["evidence"]
+        ]
+        yield table(["signal", "share", "events", "items"], evidence)
+    if explanation["changes"]:
+        changes = [
+            (
+                change["without"]["time"].replace("T", " "),
+                change["without"]["action"],
+                f"{change['without']['title']} ({change['without']['item']})",
+                "off the list" if change["rank"] is None else f"place {change['rank']}",
+            )
+            for change in explanation["changes"]
+        ]
+        yield table(["without the event of", "action", "item", "it would stand at"], changes)
