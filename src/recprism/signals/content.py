@@ -8,6 +8,7 @@ item's label, for the finest and the coarsest label.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,13 +16,27 @@ from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content as Vectors
-from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
+from recprism.data.dataset import DAY_US, EventLog, FloatArray, Grouped, IntArray
 from recprism.profiles.state import UserState
+from recprism.profiles.taste import Taste
 from recprism.project.schema import ContentSignal as Config
 from recprism.signals.interface import Arrays, Clue, Goal, Setting
 from recprism.signals.taste import top
 
+PER_CONTENT = 5
+"""Of many items with the same words, so many (the most popular) may become candidates."""
 COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Items of a range grouped by what is written about them.
+
+    `sample` [groups] is one item of each group; `items` holds the most popular ones of each.
+    """
+
+    sample: IntArray
+    items: Grouped
 
 
 class Content:
@@ -31,15 +46,24 @@ class Content:
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     with_goal: ClassVar[bool] = False
 
-    def __init__(self, vectors: Vectors, labels: LabelCodes, config: Config) -> None:
+    def __init__(self, vectors: Vectors, labels: LabelCodes, taste: Taste, config: Config) -> None:
         self.vectors, self.labels, self.config = vectors, labels, config
         sizes = {name: len(labels.values[name]) for name in labels.codes}
         self.fine = max(sizes, key=sizes.__getitem__) if sizes else None
         self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
+        self._users = _users_of(taste)
+        self.group, self.group_vectors = _grouped(vectors)
+        self._shelves: dict[tuple[int, int], Shelf] = {}
+
+    def shelf(self, start: int, stop: int) -> Shelf:
+        """The items in [start, stop) by their content, made once."""
+        if (start, stop) not in self._shelves:
+            self._shelves[start, stop] = _shelve(self.group, self._users, start, stop)
+        return self._shelves[start, stop]
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
-        return cls(setting.content, setting.labels, setting.config.content)
+        return cls(setting.content, setting.labels, setting.taste, setting.config.content)
 
     def bind(
         self,
@@ -55,7 +79,7 @@ class Content:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:  # noqa: ARG003
-        return cls(setting.content, setting.labels, setting.config.content)
+        return cls(setting.content, setting.labels, setting.taste, setting.config.content)
 
 
 class BoundContent:
@@ -71,7 +95,10 @@ class BoundContent:
             age = (user.at - user.time) / DAY_US
             weight = np.exp(-age / content.config.decay_days).astype(np.float32)
         self._past = _unit(weight @ vectors.item[item]) if len(item) else None
-        self._same = np.bincount(vectors.text_row[item] + 1, weight, len(vectors.vectors) + 1)
+        self._near = np.zeros(len(content.group_vectors) + 1, np.float32)
+        if self._past is not None:
+            self._near[1:] = content.group_vectors @ self._past
+        self._same = np.bincount(content.group[item] + 1, weight, len(self._near))
         self._same[0] = 0.0
         self._mix = {
             name: _mix(content.labels, name, item, weight)
@@ -82,25 +109,26 @@ class BoundContent:
     def score(self, items: IntArray) -> FloatArray:
         content, vectors = self._content, self._content.vectors
         out = np.zeros((len(items), len(COLUMNS)), np.float32)
-        if self._past is not None:
-            out[:, 0] = vectors.item[items] @ self._past
+        place = content.group[items] + 1
+        out[:, 0] = self._near[place]
+        out[:, 2] = self._same[place]
         if self._user.wish is not None:
             out[:, 1] = vectors.wish_scores(self._user.wish, items)
-        out[:, 2] = self._same[vectors.text_row[items] + 1]
         for column, name in ((3, content.fine), (4, content.coarse)):
             if name is not None:
                 out[:, column] = self._mix[name][content.labels.codes[name][items]]
         return out
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
+        """The items whose content is nearest, at most `PER_CONTENT` with the same content."""
+        shelf = self._content.shelf(start, stop)
         if self._user.wish is not None:
-            everything = np.arange(start, stop, dtype=np.int32)
-            score = self._content.vectors.wish_scores(self._user.wish, everything)
+            score = self._content.vectors.wish_scores(self._user.wish, shelf.sample)
         elif self._past is not None:
-            score = self._content.vectors.item[start:stop] @ self._past
+            score = self._near[self._content.group[shelf.sample] + 1]
         else:
             return np.zeros(0, np.int32)
-        return (start + top(score, n)).astype(np.int32)
+        return shelf.items.gather(top(score, n).astype(np.int32))[0][:n]
 
     def clue(self, items: IntArray) -> Clue | None:
         vectors, user = self._content.vectors, self._user
@@ -114,6 +142,43 @@ class BoundContent:
         near = past[np.argsort(-(vectors.item[past] @ mean), kind="stable")[:3]]
         events = int(np.isin(user.item, near).sum())
         return Clue(Content.name, events, tuple(map(int, near)), {})
+
+
+def _users_of(taste: Taste) -> FloatArray:
+    """How popular each item is, [n_items], as far as the item factors tell."""
+    users = np.zeros(len(taste.row), np.float32)
+    users[taste.item] = 1.0 / taste.scale
+    return users
+
+
+def _grouped(vectors: Vectors) -> tuple[IntArray, FloatArray]:
+    """Items with the same content: group of each item [n_items] (-1: none), vector per group.
+
+    Groups are the content rows; where supplied vectors tell items of one row apart, each item is a
+    group of its own.
+    """
+    sample = np.zeros(int(vectors.row.max(initial=-1)) + 1, np.int32)
+    known = np.flatnonzero(vectors.row >= 0).astype(np.int32)
+    sample[vectors.row[known]] = known
+    alike = vectors.item[sample] if len(sample) else vectors.item[:0]
+    if np.array_equal(alike[vectors.row[known]], vectors.item[known]) and not (
+        vectors.item[vectors.row < 0].any()
+    ):
+        return vectors.row, alike
+    alone = np.arange(len(vectors.item), dtype=np.int32)
+    return np.where(vectors.item.any(axis=1), alone, -1).astype(np.int32), vectors.item
+
+
+def _shelve(group: IntArray, users: FloatArray, start: int, stop: int) -> Shelf:
+    """Group [start, stop) by content; items without content are left out."""
+    item = (start + np.flatnonzero(group[start:stop] >= 0)).astype(np.int32)
+    item = item[np.lexsort((-users[item], group[item]))]
+    of = group[item]
+    first = np.flatnonzero(np.diff(of, prepend=-1))
+    place = np.arange(len(item)) - np.repeat(first, np.diff(np.append(first, len(item))))
+    kept = place < PER_CONTENT
+    number = (np.cumsum(place == 0) - 1)[kept].astype(np.int32)
+    return Shelf(item[first], Grouped.build(number, item[kept], len(first)))
 
 
 def _mix(labels: LabelCodes, name: str, item: IntArray, weight: FloatArray) -> FloatArray:

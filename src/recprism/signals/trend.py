@@ -34,6 +34,7 @@ class Trend:
 
     def __init__(self, general: FloatArray, segment: FloatArray, users: IntArray) -> None:
         self._general, self._segment, self._users = general, segment, users
+        self._best: dict[tuple[int, int], IntArray] = {}
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:
@@ -64,8 +65,13 @@ class Trend:
         out[:, 3] = np.log1p(self._users[items])
         return out
 
-    def recent(self, start: int, stop: int) -> FloatArray:
-        return self._general[start:stop, 0]
+    def best(self, start: int, stop: int, n: int) -> IntArray:
+        """The `n` most popular items in [start, stop), the same for everyone, so kept."""
+        known = self._best.get((start, stop))
+        if known is None or len(known) < min(n, stop - start):
+            known = (start + top(self._general[start:stop, 0], n)).astype(np.int32)
+            self._best[start, stop] = known
+        return known[:n]
 
     def users(self, item: int) -> int:
         """Distinct users of an item within the last 28 days of the snapshot."""
@@ -89,7 +95,7 @@ class BoundTrend:
         return self._trend.numbers(items, self._segment)
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
-        return (start + top(self._trend.recent(start, stop), n)).astype(np.int32)
+        return self._trend.best(start, stop, n)
 
     def clue(self, items: IntArray) -> Clue | None:
         numbers = self._trend.numbers(items, self._segment)
