@@ -17,6 +17,8 @@ from recprism.data.dataset import FloatArray
 
 ENOUGH_FOR_ISOTONIC = 1000
 PLATT_POINTS = 65
+STEEPEST = 12.0
+"""Logits of a Platt curve end here: further out, half-known numbers would round to 0 or 1."""
 
 
 @dataclass(frozen=True)
@@ -60,5 +62,5 @@ def _platt(logit: FloatArray, label: NDArray[np.int8], positives: int) -> Calibr
     z = slope * points + float(model.intercept_[0])
     if slope == 0.0:
         z = np.full(len(points), np.log(label.mean() / (1 - label.mean())))
-    values = 1 / (1 + np.exp(-z))
+    values = 1 / (1 + np.exp(-np.clip(z, -STEEPEST, STEEPEST)))
     return Calibration(points.astype(np.float32), values.astype(np.float32), "platt", positives)
