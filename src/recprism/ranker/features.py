@@ -162,8 +162,9 @@ def _of_offers(shortlist: Shortlist, user: UserState, plan: TaskPlan) -> FloatAr
     if plan.links is not None:
         out[:, 0] = np.log1p(plan.links.targets.counts(plan.link_rows(candidates)))
     if offers is not None:
-        left = (offers.ends[candidates.group] - user.at) / DAY_US
-        opened = (user.at - offers.starts[candidates.group]) / DAY_US
+        left = (offers.ends[candidates.group].astype(np.float64) - user.at) / DAY_US
+        # As floats: an offer without a first day starts at the smallest integer.
+        opened = (user.at - offers.starts[candidates.group].astype(np.float64)) / DAY_US
         out[:, 1] = np.log1p(np.clip(left, 0, FAR_DAYS))
         out[:, 2] = np.log1p(np.clip(opened, 0, FAR_DAYS))
     n_open = len(plan.kind) if shortlist.eligible is None else len(shortlist.eligible)
