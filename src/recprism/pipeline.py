@@ -417,7 +417,8 @@ def _weekly_parts(task: str, schedule: Schedule) -> _Parts:
 
 def _daily_parts(task: str, schedule: Schedule) -> _Parts:
     recent = [*schedule.weekly, *schedule.latest]
-    valid_from = recent[-min(VALID_WEEKS, len(recent) // 2)]
+    # Never after the last weekly snapshot: calibration needs one.
+    valid_from = min(recent[-min(VALID_WEEKS, len(recent) // 2)], schedule.weekly[-1])
     days = [Part(task, at, "days") for at in recent]
     sparse = [Part(task, at, "sparse-days") for at in schedule.sparse]
     return _Parts(
@@ -454,6 +455,9 @@ def _fit_rankers(
             )
             for task, chosen in parts.items()
         }
+    data = {task: lists for task, lists in data.items() if len(lists.train)}
+    if not data:
+        return {}, {"tasks": {}, "note": "nobody reached a goal in the past that is known"}
     with timer.time("train"):
         trained = train_ranker(data, workspace.features.codes, ranker, progress)
     rankers, account = {}, {}

@@ -105,7 +105,8 @@ def measure_numbers(
     count = np.stack([(part != 0).sum(axis=0) for part in parts]).sum(axis=0)
     scale = np.where(count > 0, size / np.maximum(count, 1), 1.0).astype(np.float32)
     squeezed = [np.sign(part) * np.log1p(np.abs(part) / scale) for part in parts]
-    mean = np.stack([part.mean(axis=0) for part in squeezed])
-    spread = np.stack([part.std(axis=0) for part in squeezed])
+    nothing = np.zeros(squeezed[0].shape[1])  # a task without lists
+    mean = np.stack([part.mean(axis=0) if len(part) else nothing for part in squeezed])
+    spread = np.stack([part.std(axis=0) if len(part) else nothing for part in squeezed])
     spread = np.where(spread > 1e-4, spread, 1.0)
     return scale, mean.astype(np.float32), spread.astype(np.float32)

@@ -1,8 +1,9 @@
 """Training of the ranker: data, network, optimizer, loop (PyTorch; never imported by serving).
 
 In come samples per task, out goes a `TrainedRanker`: for each task the weights of its best epoch on
-validation. Batches alternate between tasks, drawn by the square root of their number of lists; the
-loss is a listwise softmax plus a small weighted cross-entropy; each task stops by itself.
+validation, or of its last one where validation has nothing to find. Batches alternate between
+tasks, drawn by the square root of their number of lists; the loss is a listwise softmax plus a
+small weighted cross-entropy; each task stops by itself.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def train_ranker(
             schedule.step()
         for task in list(active):
             metric = _validate(network, tasks.index(task), data[task].valid)
-            if metric > max(history[task]):
+            if metric > max(history[task]) or not data[task].valid.hits.any():
                 best[task] = copy.deepcopy(network.state_dict())
             history[task].append(metric)
             if len(history[task]) - 1 - int(np.argmax(history[task])) >= config.patience:
