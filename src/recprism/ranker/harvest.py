@@ -97,14 +97,19 @@ def make_parts(prepared: str, folder: str, parts: Sequence[Part]) -> None:
             fresh.replace(path)
 
 
-@lru_cache(maxsize=1)
 def open_ground(prepared: str) -> tuple[Ground, EventLog]:
     """Catalog, content, labels, project file and all events of a prepared folder, mapped."""
+    return _open_ground(prepared, (Path(prepared) / "project.json").read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _open_ground(prepared: str, written: bytes) -> tuple[Ground, EventLog]:
+    """Kept for the next job, unless the settings were changed since: processes live longer."""
     folder = Path(prepared)
     catalog = open_catalog(folder)
     arrays = read_arrays(folder / "content.safetensors")
     wishes = arrays.get("wishes")
-    project = ProjectFile.model_validate_json((folder / "project.json").read_bytes())
+    project = ProjectFile.model_validate_json(written)
     labels = LabelCodes.build(catalog)
     ground = Ground(catalog, Content.from_arrays(arrays), labels, project, wishes)
     return ground, open_events(folder)
