@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 import warnings
-from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -24,23 +24,25 @@ def export_onnx(ranker: TrainedRanker) -> dict[str, bytes]:
 
 
 def _graph(model: OneTask, ranker: TrainedRanker) -> bytes:
+    """The graph that tracing yields.
+
+    The older exporter on purpose: the newer one takes 4 s a graph, this one 0.1 s, and a network
+    without branches on its data is traced in full.
+    """
     numbers = torch.zeros((3, ranker.medians.shape[1]))
     codes = torch.zeros((3, len(ranker.code_sizes)), dtype=torch.int64)
-    rows = torch.export.Dim("rows", min=1)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
-        program = torch.onnx.export(
+    rows: dict[int, str] = {0: "rows"}
+    graph = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own age
+        torch.onnx.export(
             model.eval(),
             (numbers, codes),
+            cast("Any", graph),  # it writes to buffers too, its type says only paths
             input_names=["numbers", "codes"],
             output_names=["logit"],
-            dynamic_shapes=({0: rows}, {0: rows}),
+            dynamic_axes={"numbers": rows, "codes": rows, "logit": rows},
             opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-            external_data=False,
+            dynamo=False,
         )
-        assert program is not None
-        path = Path(folder) / "graph.onnx"
-        program.save(path)
-        return path.read_bytes()
+    return graph.getvalue()
