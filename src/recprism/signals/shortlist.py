@@ -77,7 +77,7 @@ def make_shortlist(binder: Binder, plan: TaskPlan, limit: int) -> Shortlist:
     else:
         candidates = plan.admit(candidates, user)
         open_items = np.unique(candidates.item)
-        candidates, retrieved = _cut(snapshot, bound, plan, candidates, limit)
+        candidates, retrieved = _cut(binder, bound, plan, candidates, limit)
     columns = score_columns(bound, plan, candidates)
     return Shortlist(candidates, columns, retrieved, open_items)
 
@@ -137,22 +137,28 @@ def _union(found: Sequence[IntArray], limit: int) -> IntArray:
 
 
 def _cut(
-    snapshot: Snapshot,
+    binder: Binder,
     bound: Mapping[str, Bound],
     plan: TaskPlan,
     candidates: Candidates,
     limit: int,
 ) -> tuple[Candidates, BoolArray]:
-    """Eligible candidates, cut to the union of each signal's best when there are too many."""
+    """Eligible candidates, cut to the union of each signal's best when there are too many.
+
+    Where no signal knows any of them, the first ones stay: a list is not empty for that.
+    """
     if len(candidates) <= max(limit, FEW):
         return candidates, np.ones((len(candidates), len(bound)), bool)
-    scored = _first_target(plan, candidates)
-    found = []
+    scored, found = _first_target(plan, candidates), []
     for name, signal in bound.items():
-        main = signal.score(scored)[:, 0]
-        best = top(main, snapshot.quota[name])
+        columns = binder.snapshot.signals[name].columns
+        is_wished = binder.user.wish is not None and "wish" in columns
+        main = signal.score(scored)[:, columns.index("wish") if is_wished else 0]
+        best = top(main, binder.snapshot.quota[name])
         found.append(best[main[best] > 0].astype(np.int32))
     place = _union(found, limit)
+    if len(place) == 0:
+        place = np.arange(limit, dtype=np.int32)
     retrieved = np.stack([np.isin(place, best) for best in found], axis=1)
     return candidates.take(place.astype(np.int64)), retrieved
 
