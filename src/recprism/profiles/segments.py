@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from recprism.data.dataset import FloatArray, IntArray
 from recprism.profiles.segment_names import name_segments
@@ -134,6 +133,8 @@ def _features(taste: FloatArray, hot: FloatArray) -> FloatArray:
 
 def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
     """Cluster of each row, numbered by size, the largest first."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans  # heavy, and only fitting needs it
+
     n = min(n, len(np.unique(features, axis=0)))
     if len(features) < MANY_USERS:
         model = KMeans(n_clusters=n, n_init=4, random_state=seed)

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.project.schema import Profiles
@@ -68,6 +67,8 @@ class Taste:
             nothing = np.zeros((len(item), 1), np.float32)
             one = np.ones(1, np.float32)
             return Taste(row, item, nothing, one, scale, config.half_life_days, config.ridge)
+        from sklearn.utils.extmath import randomized_svd  # heavy, and only fitting needs it
+
         matrix = _decayed_matrix(log, row, len(item), at, config.half_life_days, scale)
         _, spectrum, right = randomized_svd(
             matrix, n_components=size, n_oversamples=16, n_iter=3, random_state=seed

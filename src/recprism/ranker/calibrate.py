@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from recprism.data.dataset import FloatArray
 
@@ -47,6 +45,8 @@ def fit_calibration(logit: FloatArray, label: NDArray[np.int8]) -> Calibration:
         return Calibration(ends, np.full(2, rate, np.float32), "none", positives)
     if positives < ENOUGH_FOR_ISOTONIC:
         return _platt(logit, label, positives)
+    from sklearn.isotonic import IsotonicRegression  # heavy, and only fitting needs it
+
     curve = IsotonicRegression(out_of_bounds="clip").fit(logit, label)
     floor = 0.5 / len(label)
     points = np.asarray(curve.X_thresholds_, np.float32)
@@ -56,6 +56,8 @@ def fit_calibration(logit: FloatArray, label: NDArray[np.int8]) -> Calibration:
 
 def _platt(logit: FloatArray, label: NDArray[np.int8], positives: int) -> Calibration:
     """A logistic curve, as points; a curve that falls is replaced by the mean rate."""
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=1e3).fit(logit.reshape(-1, 1).astype(np.float64), label)
     points = np.linspace(logit.min(), logit.max() + 1e-3, PLATT_POINTS)
     slope = max(0.0, float(model.coef_[0, 0]))
