@@ -181,15 +181,19 @@ def _visits(log: EventLog, row: IntArray, n_rows: int) -> Visits:
     user, day, session = log.user[order], log.time[order] // DAY_US, log.session[order]
     new = np.ones(len(order), bool)
     new[1:] = (user[1:] != user[:-1]) | (day[1:] != day[:-1]) | (session[1:] != session[:-1])
-    visit = np.cumsum(new) - 1
-    n_visits = int(visit[-1]) + 1 if len(visit) else 0
+    begin, owner = log.time[order][new], user[new]
+    by_time = np.lexsort((begin, owner))  # session codes of one day come in any order
+    n_visits = len(by_time)
+    number = np.empty(n_visits, np.int64)
+    number[by_time] = np.arange(n_visits)
+    visit = number[np.cumsum(new) - 1]
     known = row[log.item[order]] >= 0
     ones = np.ones(int(known.sum()), np.float32)
     place = (visit[known], row[log.item[order]][known])
     incidence = sp.csr_matrix((ones, place), shape=(n_visits, n_rows))
     incidence.sum_duplicates()
     incidence.data[:] = 1.0
-    return Visits(incidence, user[new], log.time[order][new])
+    return Visits(incidence, owner[by_time], begin[by_time])
 
 
 def _count_pairs(visits: Visits, at: int, decay_days: float) -> sp.csr_matrix:
