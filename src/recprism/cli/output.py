@@ -31,9 +31,9 @@ def write_json(document: object, *, lines: bool = False) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A plain table; cells are shown as they are, numbers to the right."""
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+    made = Table(box=box.SIMPLE_HEAD)
     cells = [list(row) for row in rows]
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
@@ -45,20 +45,29 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
 
 def write(*parts: Any) -> None:
     """Write texts, tables and panels for people; texts of the data are shown as they are."""
+    on_terminal = sys.stdout.isatty()
     console = Console(
-        markup=False,
-        highlight=False,
-        emoji=False,
-        soft_wrap=False,
-        width=None if sys.stdout.isatty() else WIDTH,
+        markup=False, highlight=False, emoji=False, width=None if on_terminal else WIDTH
     )
-    for part in parts:
-        console.print(part)
+    with console.capture() as captured:
+        console.print(*parts, sep="\n")
+    text = captured.get()
+    if not on_terminal:
+        text = "".join(line.rstrip() + "\n" for line in text.splitlines())
+    sys.stdout.write(text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
+    sys.stdout.flush()
 
 
 def note(sentence: str) -> None:
     """Tell something beside the answer, on standard error."""
     say(sentence)
+
+
+def moment(time: str) -> str:
+    """An ISO time as a person writes it: no `T`, no midnight, whole seconds."""
+    day, _, clock = time.partition("T")
+    clock = clock.partition(".")[0]
+    return day if clock in ("", "00:00:00") else f"{day} {clock}"
 
 
 def plain(text: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from recprism.cli.output import plain, table
+from recprism.cli.output import moment, plain, table
 
 
 def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
@@ -15,23 +15,23 @@ def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
     if evaluation.get("note"):
         yield plain(evaluation["note"])
     for name, task in evaluation["tasks"].items():
-        yield _task_table(name, task)
-        yield f"  {plain(task['verdict'])}\n"
+        since = ", ".join(moment(time) for time in task["until"])
+        yield f"{plain(name)}: {task['model']['n']} lists, learned from what came before {since}"
+        yield _task_table(task)
+        yield f"{plain(task['verdict'])}\n"
     for name, reason in evaluation["skipped"].items():
         yield f"`{plain(name)}` was not measured: {plain(reason)}"
     yield _circumstances(evaluation)
 
 
-def _task_table(name: str, task: Mapping[str, Any]) -> Table:
+def _task_table(task: Mapping[str, Any]) -> Table:
     rules = {f"baseline: {rule}": found for rule, found in task["baselines"].items()}
     rules |= {f"signal: {signal}": found for signal, found in task["signals"].items()}
     if task["single"] is not None:
         rules["model, each task alone"] = task["single"]
     rules["model"] = task["model"]
     rows = [(rule, _number(found["value"]), _interval(found)) for rule, found in rules.items()]
-    since = ", ".join(time.replace("T", " ") for time in task["until"])
-    title = f"{name}: {task['metric']} over {task['model']['n']} lists, known until {since}"
-    return table(["rule", task["metric"], "95 % interval"], rows, title)
+    return table(["rule", task["metric"], "95 % interval"], rows)
 
 
 def _circumstances(evaluation: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from recprism.cli.output import plain, table
+from recprism.cli.output import moment, plain, table
 
 
 def explanation_view(explanation: Mapping[str, Any]) -> Iterator[Table | str]:
@@ -27,7 +27,7 @@ def explanation_view(explanation: Mapping[str, Any]) -> Iterator[Table | str]:
     if explanation["changes"]:
         changes = [
             (
-                change["without"]["time"].replace("T", " "),
+                moment(change["without"]["time"]),
                 change["without"]["action"],
                 f"{change['without']['title']} ({change['without']['item']})",
                 "off the list" if change["rank"] is None else f"place {change['rank']}",

@@ -7,21 +7,21 @@ from typing import Any
 
 from rich.table import Table
 
-from recprism.cli.output import plain, table
+from recprism.cli.output import moment, plain, table
 
 
 def answer_view(answer: Mapping[str, Any]) -> Iterator[Table | str]:
     """A heading and one table per list; `answer` is the document of `recommend --json`."""
     who = "a user without id" if answer["user"] is None else f"`{plain(answer['user'])}`"
     cold = ", of whom nothing is known yet" if answer["cold"] else ""
-    yield f"Lists for {who}{cold}, as of {answer['at'].replace('T', ' ')}"
+    yield f"Lists for {who}{cold}, as of {moment(answer['at'])}\n"
     for task, ranked in answer["lists"].items():
-        yield _list_table(task, ranked)
-        if ranked.get("short_because"):
-            yield f"  {plain(ranked['short_because'])}\n"
+        short = f" ({plain(ranked['short_because'])})" if ranked.get("short_because") else ""
+        yield f"{plain(task)}{short}"
+        yield _list_table(ranked)
 
 
-def _list_table(task: str, ranked: Mapping[str, Any]) -> Table:
+def _list_table(ranked: Mapping[str, Any]) -> Table:
     goal, items = ranked["goal"], ranked["items"]
     with_slots = any(item["slot"] for item in items)
     with_also = any(item.get("also") for item in items)
@@ -33,4 +33,4 @@ def _list_table(task: str, ranked: Mapping[str, Any]) -> Table:
         row: list[object] = [place, f"{item['title']} ({item['id']})", f"{chance:.3f}"]
         row += [item["slot"] or ""] * with_slots + [item.get("also") or ""] * with_also
         rows.append([*row, item["reason"]["text"]])
-    return table(columns, rows, task)
+    return table(columns, rows)

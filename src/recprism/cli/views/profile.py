@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from recprism.cli.output import plain, table
+from recprism.cli.output import moment, plain, table
 
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -30,11 +30,11 @@ def profile_card(profile: Mapping[str, Any]) -> Panel:
         parts.append(Text("\n" + "\n".join(_habit_lines(action, habit))))
     if profile["history"]:
         rows = [
-            (event["time"].replace("T", " "), event["action"], event["title"])
+            (moment(event["time"]), event["action"], event["title"])
             for event in profile["history"][:_SHOWN_EVENTS]
         ]
         parts.append(table(["last events", "action", "item"], rows))
-    title = f"{plain(profile['user'])}, as of {profile['at'].replace('T', ' ')}"
+    title = f"{plain(profile['user'])}, as of {moment(profile['at'])}"
     return Panel(Group(*parts), title=Text(title), title_align="left")
 
 
