@@ -32,6 +32,8 @@ from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
 
 WHOLE_USERS = 1500
 """At most so many users, drawn at random, are asked for whole lists at one snapshot."""
+FEW_EVENTS = 50_000
+"""With fewer events this process is done before others have started (some seconds each)."""
 WEEK_US = 7 * DAY_US
 
 Mode = Literal["weekly", "whole", "days", "sparse-days"]
@@ -75,7 +77,8 @@ def harvest(
     if not jobs:
         return
     jobs.sort(key=lambda job: -sum(4 if part.mode == "whole" else 1 for part in job))
-    workers = min(os.cpu_count() or 1, len(jobs))
+    _, log = open_ground(str(prepared))
+    workers = 1 if len(log) < FEW_EVENTS else min(os.cpu_count() or 1, len(jobs))
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="r")
     done = pool(delayed(make_parts)(str(prepared), str(folder), job) for job in jobs)
     for n, _ in enumerate(done, start=1):
