@@ -224,6 +224,34 @@ def test_an_untrained_project_says_what_to_run(shop_copy: Path) -> None:
     assert f"Run `recprism train {shop_copy}` first" in result.stderr
 
 
+def test_a_dry_run_estimates_and_trains_nothing(shop_copy: Path) -> None:
+    before = shelf_of(shop_copy).ids()
+    plan = document("train", shop_copy, "--dry-run")
+    assert (plan["users"], plan["llm_calls"]) == (40, 0)
+    assert "seconds: train" in run("train", shop_copy, "--dry-run").stdout
+    assert shelf_of(shop_copy).ids() == before
+
+
+def test_a_project_without_goals_is_trained_and_evaluated(tmp_path: Path) -> None:
+    wishes = tmp_path / "wishes"
+    assert run("init", wishes, "--template", "text").exit_code == 0
+    trained = document("train", wishes)
+    assert "goal" in trained["training"]["note"]
+    found = document("evaluate", wishes)
+    assert (found["tasks"], list(found["skipped"])) == ({}, ["for_you"])
+    assert (wishes / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "`for_you` was not measured" in run("evaluate", wishes).stdout
+    shown = run("recommend", wishes)
+    assert "score" in shown.stdout
+    assert "P(" not in shown.stdout
+
+
+def test_training_before_the_first_event_is_a_mistake(shop_copy: Path) -> None:
+    result = run("train", shop_copy, "--until", "2001-01-01")
+    assert result.exit_code == 2
+    assert "No event lies before" in result.stderr
+
+
 def train_in_a_process(shop: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "recprism", "train", str(shop)],

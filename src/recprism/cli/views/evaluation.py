@@ -13,7 +13,7 @@ from recprism.cli.output import moment, plain, table
 def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
     """Per task one table and the verdict; `evaluation` is the document of `evaluate --json`."""
     if evaluation.get("note"):
-        yield plain(evaluation["note"])
+        yield plain(" ".join(evaluation["note"].split())) + "\n"
     for name, task in evaluation["tasks"].items():
         since = ", ".join(moment(time) for time in task["until"])
         yield f"{plain(name)}: {task['model']['n']} lists, learned from what came before {since}"

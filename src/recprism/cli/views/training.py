@@ -13,7 +13,14 @@ from recprism.cli.views.cleaning import cleaning_view
 
 def plan_table(plan: Mapping[str, Any]) -> Table:
     """The estimates of `train --dry-run`."""
-    return table(["estimate", "value"], [(key, str(value)) for key, value in plan.items()])
+    rows = [(key, value) for key, value in plan.items() if not isinstance(value, Mapping)]
+    rows += [
+        (f"{key}: {part}", value)
+        for key, parts in plan.items()
+        if isinstance(parts, Mapping)
+        for part, value in parts.items()
+    ]
+    return table(["estimate", "value"], rows)
 
 
 def training_view(
