@@ -66,7 +66,15 @@ def test_users_without_a_hit_are_asked_for_calibration_only() -> None:
     assert found.asked == 4
     assert found.rules["model"].n == 3
     assert found.calibration.n == 4 * 3
-    assert found.calibration.population == "all users seen before"
+    assert found.calibration.population == "all users seen before, at 1 moment"
+
+
+def test_probabilities_of_tasks_by_event_are_judged_at_moments_that_no_event_chose() -> None:
+    found = run().tasks["coupons"].calibration
+    # Only ann and bob can be shown anything on day 20, two coupons each; they redeem none then.
+    assert found.n == 4
+    assert found.population == "all users seen before, at 1 moment"
+    assert [b.observed for b in found.bins] == [0.0] * len(found.bins)
 
 
 def test_history_groups_hold_the_users_of_that_many_events() -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evaluate.small_shop import COUPONS, PRODUCTS, Row, day, goal_of, micros, shop
+from tests.evaluate.small_shop import COUPONS, PRODUCTS, ROWS, Row, day, goal_of, micros, shop
 
 from recprism.data.dataset import DAY_US
 from recprism.errors import DataError, UnknownName
 from recprism.evaluate.protocol import (
     HoldOut,
     Occasions,
+    build_askings,
     build_occasions,
     default_context,
     find_goal,
@@ -54,6 +55,23 @@ def test_products_ask_everyone_known_and_find_the_next_seven_days() -> None:
 def test_coupons_ask_on_each_day_of_a_redemption() -> None:
     (found,) = asked("coupons", 20)
     assert truths(found) == {("ann", 22): {"c-milk", "c-food"}, ("bob", 25): {"c-food"}}
+
+
+def test_everyone_who_can_be_shown_something_is_asked_at_a_few_even_moments() -> None:
+    dataset = shop([*ROWS, ("cem", "products", "milk", 60, "1")])
+    hold_out = HoldOut("coupons", (micros(10),), by_event=True, k=5)
+    (found,) = build_askings(dataset, goal_of(dataset, "coupons"), hold_out)
+    days = sorted({int((at - micros(0)) // DAY_US) for at in found.at})
+    # Weeks begin on days 10, 17, ... 59; four of them, and nothing can be shown from day 41 on.
+    assert days == [10, 24]
+    assert [dataset.catalog.users.ids[user] for user in found.user] == ["ann", "bob"] * 2
+    assert not found.by_event
+    redeemed = goal_of(dataset, "coupons").events(dataset.events, dataset.catalog)
+    for row in range(len(found)):
+        log, at = dataset.events, found.at[row]
+        within = redeemed & (log.user == found.user[row]) & (log.time >= at)
+        within &= log.time < at + DAY_US
+        assert set(found.truth.of(row)) == set(log.item[within])
 
 
 def test_several_times_by_event_make_a_rolling_origin() -> None:

@@ -27,7 +27,7 @@ def evaluate(
 
     project = load_project(directory)
     with Progress() as progress:
-        found = evaluate_project(project, Settings(tasks=task or None), progress=progress)
+        found = evaluate_project(project, Settings(tasks=task or None), progress=progress.share)
     report = project.path / "report.html"
     write_report(found, report)
     if as_json:

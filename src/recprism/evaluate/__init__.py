@@ -6,7 +6,7 @@ numbers, intervals and a verdict per task in plain words.
 
 from recprism.evaluate.ask import Fit, HasSignalLists, Progress, Recommender
 from recprism.evaluate.results import Evaluation, TaskEvaluation
-from recprism.evaluate.run import Settings, evaluate
+from recprism.evaluate.run import Settings, evaluate, evaluate_project
 
 __all__ = [
     "Evaluation",
@@ -17,4 +17,5 @@ __all__ = [
     "Settings",
     "TaskEvaluation",
     "evaluate",
+    "evaluate_project",
 ]

@@ -33,6 +33,8 @@ from recprism.errors import DataError, UnknownName
 from recprism.lists.eligibility import Candidates, eligible
 from recprism.project.schema import EvaluateTask, ProjectFile
 
+_MOST_MOMENTS = 4
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -198,6 +200,39 @@ def build_occasions(dataset: Dataset, goal: Goal, hold_out: HoldOut) -> list[Occ
             Occasions(goal.task, until, at[keep], user[keep], truth, hold_out.k, hold_out.by_event)
         )
     return found
+
+
+def build_askings(dataset: Dataset, goal: Goal, hold_out: HoldOut) -> list[Occasions]:
+    """Everyone who can be shown something, asked at moments that no event chose.
+
+    One `Occasions` for each `until` of a hold-out by event. A probability says how likely the goal
+    is after any request, so it cannot be judged on days that are known to have a goal event. The
+    moments are at most four, weekly or spread evenly over the rest of the span.
+    """
+    found = []
+    ends = [*hold_out.until[1:], int(dataset.events.time.max(initial=0)) + 1]
+    for until, end in zip(hold_out.until, ends, strict=True):
+        moments = np.arange(until, end - goal.horizon_us + 1, 7 * DAY_US)
+        if len(moments) > _MOST_MOMENTS:
+            spread = np.linspace(0, len(moments) - 1, _MOST_MOMENTS).round().astype(np.int64)
+            moments = moments[spread]
+        known = np.unique(dataset.events.user[dataset.events.time < until]).astype(np.int32)
+        pairs = [
+            (user, at)
+            for at in moments.tolist()
+            for user in known.tolist()
+            if _has_candidates(dataset, goal.kind, user, at)
+        ]
+        users = np.array([user for user, _ in pairs], np.int32)
+        times = np.array([at for _, at in pairs], np.int64)
+        truth = _grouped([items for _, items in find_truth(dataset, goal, users, times)])
+        found.append(Occasions(goal.task, until, times, users, truth, hold_out.k, by_event=False))
+    return found
+
+
+def _has_candidates(dataset: Dataset, kind: KindTable, user: int, at: int) -> bool:
+    candidates = candidates_for(dataset, kind, user, at)
+    return candidates is None or len(candidates.item) > 0
 
 
 def _grouped(rows: list[IntArray]) -> Grouped:

@@ -27,6 +27,7 @@ from recprism.evaluate.protocol import (
     Goal,
     HoldOut,
     Occasions,
+    build_askings,
     build_occasions,
     find_goal,
     find_hold_out,
@@ -34,6 +35,8 @@ from recprism.evaluate.protocol import (
 )
 from recprism.evaluate.results import Evaluation, Sample
 from recprism.evaluate.summary import Round, summarize
+from recprism.evaluate.wiring import FitWorkspace, dataset_of
+from recprism.pipeline import prepare
 from recprism.project import Project
 
 MOST_USERS = 20_000
@@ -99,10 +102,26 @@ def evaluate(
     )
 
 
+def evaluate_project(
+    project: Project, settings: Settings | None = None, *, progress: Progress | None = None
+) -> Evaluation:
+    """`evaluate` with the pipeline and the engine: what `recprism evaluate` runs.
+
+    Data is loaded and encoded once, artifacts are trained in memory and not published. Raises what
+    `pipeline.prepare` and `pipeline.fit` raise.
+    """
+    workspace = prepare(project, progress)
+    fit = FitWorkspace(workspace, progress)
+    return evaluate(project, dataset_of(workspace), fit, settings, progress=progress)
+
+
 @dataclass(frozen=True)
 class _Plan:
+    """What one task is asked: `askings` judge its probabilities, one for each of `occasions`."""
+
     goal: Goal
     occasions: Sequence[Occasions]
+    askings: Sequence[Occasions]
 
 
 @dataclass
@@ -140,10 +159,12 @@ class _Run:
                 skipped[task] = str(error)
                 continue
             parts = build_occasions(dataset, goal, hold_out)
-            plans[task] = _Plan(
-                goal, [part.of_users(MOST_USERS, self.settings.seed) for part in parts]
-            )
+            everyone = build_askings(dataset, goal, hold_out) if hold_out.by_event else parts
+            plans[task] = _Plan(goal, self._limited(parts), self._limited(everyone))
         return plans, skipped
+
+    def _limited(self, parts: Sequence[Occasions]) -> list[Occasions]:
+        return [part.of_users(MOST_USERS, self.settings.seed) for part in parts]
 
     def train(self, until: int, architecture: str | None) -> Recommender:
         """The recommender that knows what was known before `until`."""
@@ -158,9 +179,9 @@ class _Run:
     ) -> list[tuple[str, Round]]:
         """One round for each task that is held out at `until`."""
         parts = [
-            (plan.goal, occasions)
+            (plan.goal, occasions, askings)
             for plan in plans.values()
-            for occasions in plan.occasions
+            for occasions, askings in zip(plan.occasions, plan.askings, strict=True)
             if occasions.until == until
         ]
         yardstick = None
@@ -168,26 +189,30 @@ class _Run:
             with self.timed("train_single"):
                 yardstick = self.train(until, "single")
         return [
-            (goal.task, self._round(goal, occasions, recommender, yardstick))
-            for goal, occasions in parts
+            (goal.task, self._round(goal, (occasions, askings), recommender, yardstick))
+            for goal, occasions, askings in parts
         ]
 
     def _round(
         self,
         goal: Goal,
-        occasions: Occasions,
+        about: tuple[Occasions, Occasions],
         recommender: Recommender,
         yardstick: Recommender | None,
     ) -> Round:
         label = self.project.spec.tasks[goal.task].diversity_by
+        occasions, askings = about
         found = occasions.take(np.flatnonzero(occasions.has_truth))
 
-        def question(who: Recommender, about: Occasions, what: str) -> Question:
-            return Question(who, self.dataset, goal, about, label, what)
+        def question(who: Recommender, when: Occasions, what: str) -> Question:
+            return Question(who, self.dataset, goal, when, label, what)
 
         with self.timed("ask"):
             asked = question(recommender, occasions, f"asking `{goal.task}`")
-            model = ask(asked, progress=self.progress)
+            model = everyone = ask(asked, progress=self.progress)
+            if occasions.by_event:
+                asked = question(recommender, askings, f"asking everyone for `{goal.task}`")
+                everyone = ask(asked, progress=self.progress)
             signals = ask_signals(question(recommender, found, "asking the signals"))
             single = None
             if yardstick is not None:
@@ -195,7 +220,7 @@ class _Run:
                 single = ask(asked, progress=self.progress)
         with self.timed("baselines"):
             baselines = baseline_standings(self.dataset, goal, found)
-        return Round(occasions, model, single, signals, baselines)
+        return Round(occasions, model, askings, everyone, single, signals, baselines)
 
     def _wants_single(self) -> bool:
         """Whether there is something to compare: several tasks that a network shares."""

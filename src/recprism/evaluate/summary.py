@@ -38,11 +38,14 @@ class Round:
     """The occasions of one `until` and everything that was answered to them.
 
     `model` answers all occasions. `single`, `signals` and `baselines` answer only those with a hit
-    to find (`occasions.has_truth`), in the same order.
+    to find (`occasions.has_truth`), in the same order. Probabilities are judged on `askings` and
+    the lists `asked`, which are the same thing unless the occasions were chosen by events.
     """
 
     occasions: Occasions
     model: Lists
+    askings: Occasions
+    asked: Lists
     single: Lists | None
     signals: Mapping[str, Sequence[Sequence[str]]]
     baselines: Sequence[Mapping[str, Standing]]
@@ -190,15 +193,15 @@ def _calibration(goal: Goal, rounds: Sequence[Round]) -> Calibration:
     predicted: list[float] = []
     came_true: list[bool] = []
     for part in rounds:
-        for row, items in enumerate(part.model.items):
-            truth = part.occasions.truth_ids(row, goal.kind)
-            for item, probability in zip(items, part.model.probability[row], strict=True):
+        for row, items in enumerate(part.asked.items):
+            truth = part.askings.truth_ids(row, goal.kind)
+            for item, probability in zip(items, part.asked.probability[row], strict=True):
                 if not np.isnan(probability):
                     predicted.append(probability)
                     came_true.append(item in truth)
     bins = metrics.calibration_bins(predicted, came_true)
-    by_event = rounds[0].occasions.by_event
-    who = "days on which a user reached the goal" if by_event else "all users seen before"
+    moments = len({int(at) for part in rounds for at in part.askings.at})
+    who = f"all users seen before, at {moments} moment{'s' if moments > 1 else ''}"
     return Calibration(
         bins=bins,
         error=metrics.calibration_error(bins),
