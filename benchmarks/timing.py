@@ -1,4 +1,4 @@
-"""Run a command and measure it from outside: wall seconds and its own peak memory."""
+"""Run a command and measure it from outside: wall seconds and peak memory, workers included."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 from time import perf_counter
+
+import psutil
+
+_EVERY_S = 0.2
 
 ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     (
@@ -39,22 +45,50 @@ class CommandFailed(Exception):
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
     """Run `command`; its standard error goes to ours.
 
-    Raises `CommandFailed` when it exits with anything but 0.
+    Memory is looked at a few times a second, worker processes included. Raises `CommandFailed` when
+    the command exits with anything but 0.
     """
     start = perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             command, stdout=output, env={**os.environ, **(environment or {})}
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        seen, done = [tree_mb(process.pid)], Event()
+        watch = Thread(target=_watch, args=(process.pid, seen, done))
+        watch.start()
+        process.wait()
         seconds = perf_counter() - start
+        done.set()
+        watch.join()
         output.seek(0)
         text = output.read()
     if process.returncode != 0:
         raise CommandFailed(f"`{' '.join(command)}` exited {process.returncode}: {text[-500:]}")
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return Measured(text, seconds, usage.ru_maxrss / unit)
+    return Measured(text, seconds, max(seen))
+
+
+def _watch(pid: int, seen: list[float], done: Event) -> None:
+    while not done.wait(_EVERY_S):
+        seen.append(tree_mb(pid))
+
+
+def tree_mb(pid: int) -> float:
+    """Memory of a process and all below it in 2^20 bytes, pages that they share counted once.
+
+    Where the system does not tell shared pages apart, the sum of resident sizes; 0 for a process
+    that is gone.
+    """
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    for member in tree:
+        with suppress(psutil.Error):
+            memory = member.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
+    return total / (1 << 20)
 
 
 def recprism(*arguments: str) -> Measured:
