@@ -20,7 +20,7 @@ N_ITEMS = 6
 DECAY = Config().decay_days
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(rows(1, N_ITEMS, 30), st.integers(0, 1))
 def test_numbers_agree_with_a_walk_over_the_events(
     drawn: list[tuple[int, int, int, float, int]], action: int

@@ -25,7 +25,7 @@ def test_numbers_agree_with_plain_counting(shop: SignalShop, trend: Signal, segm
     items = every_item(shop)
     score = bind_signal(trend, shop.snapshot, state, goal, segment=segment).score(items)
     known, config = shop.log.until(CUT), shop.ground.project.signals.trend
-    of_user = shop.snapshot.segments.of_user
+    of_user = shop.snapshot.segments.of_user.tolist()
     wanted = [
         plain.trend_numbers(known, of_user, segment, item, CUT, config.decay_days)
         for item in items.tolist()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ class Engine:
         `user` None or unknown gives the cold-start lists. `size` replaces the sizes of the project
         file. `query` is a wish in any language; `context` names the store and the like, and
         `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
-        `record`, what is shown is remembered. A list shorter than asked says why.
+        `record`, what is shown is remembered, at the real time in UTC. A list shorter than asked
+        says why.
 
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
@@ -99,7 +100,9 @@ class Engine:
         moment = self._states.moment(at)
         state = self._states.of(user, moment, query=query, context=context)
         binder = Binder(self.model.snapshot, state)
-        shown = choose(self.model, [rank(self.model, binder, plan) for plan in plans], size)
+        wanted = sum(plan.spec.size if size is None else size for plan in plans)
+        ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
+        shown = choose(self.model, ranked, size)
         explainer = self._explainer(binder, query) if explain else None
         lists = {
             one.ranked.plan.name: write_list(self.model, self._titles, one, state, explainer)
@@ -115,7 +118,7 @@ class Engine:
             lists=lists,
         )
         if record:
-            self.store.record_impressions(answer, self._states.now())
+            self.store.record_impressions(answer, datetime.now(UTC).replace(tzinfo=None))
         return answer
 
     def observe(self, event: Event) -> AddResult:
@@ -285,7 +288,8 @@ def open_engine(path: Path | str, store: Store | None = None) -> Engine:
     if manifest.get("with_later"):
         later.append(FromSources(load_events(project, model.catalog, since=model.until)))
     if store is None:
-        store = open_store(project.spec.store.url, project.path / ".recprism" / "store.sqlite")
+        usual = project.path / ".recprism" / "store.sqlite"
+        store = open_store(project.spec.store.url, usual, project.path)
     return Engine(model, store, later=later, artifact_id=folder.name)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.data.dataset import IntArray
-from recprism.engine.ranking import Ranked, main_numbers
+from recprism.engine.ranking import Ranked, is_stranger, main_numbers
 from recprism.engine.titles import Titles
 from recprism.explain import ItemFacts, compose, normalize_shares
 from recprism.model import Model
@@ -68,13 +68,16 @@ class Explainer:
         return drops
 
     def _plain_shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        if not ranked.plan.has_goal or self._binder.user.wish is not None:
+        user = self._binder.user
+        if user.wish is not None:
             only = "content"
-        elif self._binder.user.is_cold:
+        elif is_stranger(user):
             only = "trend"
+        elif not ranked.plan.has_goal:
+            only = "content"
         else:
-            numbers = main_numbers(ranked.columns[positions])
-            return np.stack([np.maximum(0.0, v / max(1e-9, v.max())) for v in numbers.values()], 1)
+            numbers = main_numbers(ranked.columns[positions]).values()
+            return np.stack([np.maximum(0.0, v / v.max(initial=1e-9)) for v in numbers], axis=1)
         shares = np.zeros((len(positions), len(SIGNALS)))
         shares[:, list(SIGNALS).index(only)] = 1.0
         return shares

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import DAY_US, FloatArray, IntArray
+from recprism.data.dataset import DAY_US, UNKNOWN, FloatArray, IntArray
 from recprism.lists import Candidates
 from recprism.model import Model
+from recprism.profiles.state import UserState
 from recprism.ranker.features import Features, make_features
 from recprism.signals.plan import TaskPlan
 from recprism.signals.registry import SIGNALS
@@ -47,24 +48,23 @@ class Ranked:
         return int(found[0]) if len(found) else -1
 
 
-def rank(model: Model, binder: Binder, plan: TaskPlan) -> Ranked:
-    """Rank the shortlist of one task.
+def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranked:
+    """Rank the shortlist of one task, of at least `wanted` items where there are so many.
 
     By the task's ranker where there is one and something is known of the user; a stranger gets
     popularity in context. A wish in words, and a task without a goal, rank by content.
     """
-    shortlist = make_shortlist(binder, plan, model.project.ranker.shortlist)
+    shortlist = make_shortlist(binder, plan, model.project.ranker.shortlist, wanted)
     ranker = model.rankers.get(plan.name)
     features = None
     if ranker is None or binder.user.is_cold:
         probability = _popular_share(model, plan, shortlist)
-        order_by = _without_ranker(binder, plan, shortlist, probability)
+        score = order_by = _without_ranker(binder, plan, shortlist, probability)
     else:
         features = make_features(model.features, binder, shortlist, plan)
         logit = ranker.logits(features)
-        probability = np.asarray(ranker.calibration(logit), np.float64)
+        score = probability = np.asarray(ranker.calibration(logit), np.float64)
         order_by = np.asarray(logit, np.float64)
-    score = probability if plan.has_goal else order_by
     if binder.user.wish is not None and plan.has_goal:
         score = order_by = _with_wish(shortlist, order_by)
     keep = _once(shortlist.candidates.item, order_by)
@@ -115,14 +115,23 @@ def _without_ranker(
 ) -> NDArray[np.float64]:
     """Order for strangers and for tasks without a ranker."""
     past, wish = content_numbers(shortlist.columns)
-    if not plan.has_goal:
-        return np.asarray(wish if binder.user.wish is not None else past, np.float64)
-    if binder.user.is_cold:
+    if binder.user.wish is not None and not plan.has_goal:
+        return np.asarray(wish, np.float64)
+    if is_stranger(binder.user):
         return popular + 1e-9 * shortlist.columns[:, 1, _trend_column()]
+    if not plan.has_goal:
+        return np.asarray(past, np.float64)
     fused = np.zeros(len(shortlist))
     for number in main_numbers(shortlist.columns).values():
-        fused += 1.0 / (FUSION + _ranks(np.asarray(number, np.float64)))
+        # Where a signal knows nothing of an item, its rank among the unknown means nothing.
+        reciprocal = 1.0 / (FUSION + _ranks(np.asarray(number, np.float64)))
+        fused += np.where(number > 0, reciprocal, 0.0)
     return fused
+
+
+def is_stranger(user: UserState) -> bool:
+    """Whether there is nothing to start from: no past, and no item that is looked at."""
+    return user.is_cold and user.viewing == UNKNOWN
 
 
 def _trend_column() -> int:

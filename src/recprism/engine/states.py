@@ -125,7 +125,9 @@ class States:
     def _viewed(self, value: Any) -> int:
         if value is None:
             return UNKNOWN
-        text = f"{value['kind']}/{value['id']}" if isinstance(value, Mapping) else str(value)
+        text = (
+            f"{value.get('kind')}/{value.get('id')}" if isinstance(value, Mapping) else str(value)
+        )
         item = find_item(self._model.catalog, text)
         if item == UNKNOWN:
             raise UsageError(

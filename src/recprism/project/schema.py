@@ -481,17 +481,17 @@ class Ranker(Section):
     """Numbers per label embedding."""
     hidden: list[Annotated[StrictInt, Field(ge=1)]] = Field(default=[96, 48], min_length=1)
     """Widths of the hidden layers."""
-    dropout: StrictFloat = Field(default=0.1, ge=0, lt=1)
+    dropout: StrictFloat = Field(default=0.0, ge=0, lt=1)
     """Dropout in the hidden layers."""
-    learning_rate: StrictFloat = Field(default=2e-3, gt=0)
+    learning_rate: StrictFloat = Field(default=3e-3, gt=0)
     """Learning rate of AdamW."""
     weight_decay: StrictFloat = Field(default=1e-3, ge=0)
     """Weight decay of AdamW."""
-    batch_size: StrictInt = Field(default=64, ge=1)
+    batch_size: StrictInt = Field(default=128, ge=1)
     """Lists per batch."""
-    epochs: StrictInt = Field(default=12, ge=1)
+    epochs: StrictInt = Field(default=5, ge=1)
     """Most passes over the training lists."""
-    patience: StrictInt = Field(default=3, ge=1)
+    patience: StrictInt = Field(default=2, ge=1)
     """Passes without a better validation metric before a task stops."""
     snapshots: StrictInt = Field(default=8, ge=2)
     """How many weekly snapshots the weekly tasks learn from; the last one validates."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recprism.data.dataset import BoolArray, FloatArray, IntArray
 from recprism.lists.eligibility import Candidates, eligible, every_item
@@ -67,17 +68,22 @@ class Binder:
         return self._shared[key]
 
 
-def make_shortlist(binder: Binder, plan: TaskPlan, limit: int) -> Shortlist:
-    """At most `limit` candidates (more only where that saves nothing, see `FEW`)."""
-    snapshot, user, bound = binder.snapshot, binder.user, binder.bind(plan.goal)
+def make_shortlist(binder: Binder, plan: TaskPlan, limit: int, wanted: int = 0) -> Shortlist:
+    """At most `limit` candidates (more only where that saves nothing, see `FEW`).
+
+    Where the signals propose fewer than `wanted` items, popular ones follow, so that no list is
+    short while there is something to show.
+    """
+    user, bound = binder.user, binder.bind(plan.goal)
+    limit = max(limit, wanted)
     candidates = eligible(plan.kind, user.user_idx, user.at, user.context)
     if candidates is None:
-        candidates, retrieved = _retrieve(snapshot, bound, user, plan, limit)
+        candidates, retrieved = _retrieve(binder, bound, plan, limit, wanted)
         open_items = None
     else:
         candidates = plan.admit(candidates, user)
         open_items = np.unique(candidates.item)
-        candidates, retrieved = _cut(binder, bound, plan, candidates, limit)
+        candidates, retrieved = _cut(binder, bound, plan, candidates, limit, wanted)
     columns = score_columns(bound, plan, candidates)
     return Shortlist(candidates, columns, retrieved, open_items)
 
@@ -105,25 +111,21 @@ def _scores(bound: Mapping[str, Bound], items: IntArray) -> FloatArray:
 
 
 def _retrieve(
-    snapshot: Snapshot,
-    bound: Mapping[str, Bound],
-    user: UserState,
-    plan: TaskPlan,
-    limit: int,
+    binder: Binder, bound: Mapping[str, Bound], plan: TaskPlan, limit: int, wanted: int
 ) -> tuple[Candidates, BoolArray]:
     """The union of each signal's best among all items of the kind.
 
     Every signal is asked for twice its quota, since the task's rules may turn some down.
     """
-    kind, found = plan.kind, []
+    kind, user, found = plan.kind, binder.user, []
     for name, signal in bound.items():
-        quota = snapshot.quota[name]
+        quota = binder.snapshot.quota[name]
         best = signal.retrieve(kind.start, kind.stop, 2 * quota)
         found.append(plan.admit(Candidates.without_offers(best), user).item[:quota])
     item = _union(found, limit)
-    if len(kind) <= limit:  # a small catalog is shortlisted whole
-        everything = plan.admit(every_item(kind), user).item
-        item = np.concatenate([item, np.setdiff1d(everything, item)])
+    if len(kind) <= limit or len(item) < wanted:  # a small catalog is shortlisted whole
+        rest = np.setdiff1d(plan.admit(every_item(kind), user).item, item)
+        item = np.concatenate([item, rest[_by_popularity(bound, rest)]])[:limit]
     retrieved = np.stack([np.isin(item, best) for best in found], axis=1)
     return Candidates.without_offers(item), retrieved
 
@@ -142,11 +144,9 @@ def _cut(
     plan: TaskPlan,
     candidates: Candidates,
     limit: int,
+    wanted: int,
 ) -> tuple[Candidates, BoolArray]:
-    """Eligible candidates, cut to the union of each signal's best when there are too many.
-
-    Where no signal knows any of them, the first ones stay: a list is not empty for that.
-    """
+    """Eligible candidates, cut to the union of each signal's best when there are too many."""
     if len(candidates) <= max(limit, FEW):
         return candidates, np.ones((len(candidates), len(bound)), bool)
     scored, found = _first_target(plan, candidates), []
@@ -157,10 +157,16 @@ def _cut(
         best = top(main, binder.snapshot.quota[name])
         found.append(best[main[best] > 0].astype(np.int32))
     place = _union(found, limit)
-    if len(place) == 0:
-        place = np.arange(limit, dtype=np.int32)
+    if len(np.unique(candidates.item[place])) < max(1, wanted):
+        rest = np.setdiff1d(np.arange(len(candidates)), place)
+        place = np.concatenate([place, rest[_by_popularity(bound, scored[rest])]])[:limit]
     retrieved = np.stack([np.isin(place, best) for best in found], axis=1)
     return candidates.take(place.astype(np.int64)), retrieved
+
+
+def _by_popularity(bound: Mapping[str, Bound], items: IntArray) -> NDArray[np.int64]:
+    """Positions of `items`, the most popular first."""
+    return np.argsort(-bound["trend"].score(items)[:, 0], kind="stable")
 
 
 def _first_target(plan: TaskPlan, candidates: Candidates) -> IntArray:
