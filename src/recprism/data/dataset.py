@@ -10,6 +10,7 @@ Times are int64 microseconds since 1970 on the naive clock of the sources.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -267,11 +268,20 @@ class Catalog:
         return sum(len(kind) for kind in self.kinds.values())
 
     def kind_of(self, item_idx: int) -> KindTable:
-        """The kind that owns a global item_idx."""
-        for kind in self.kinds.values():
-            if kind.start <= item_idx < kind.stop:
-                return kind
-        raise IndexError(item_idx)
+        """The kind that owns a global item_idx; `IndexError` for a number that none owns."""
+        kind = self._in_order[bisect_right(self._starts, item_idx) - 1]
+        if not kind.start <= item_idx < kind.stop:
+            raise IndexError(item_idx)
+        return kind
+
+    @cached_property
+    def _in_order(self) -> list[KindTable]:
+        """The kinds by their first item; those without items own no number."""
+        return sorted((k for k in self.kinds.values() if len(k)), key=lambda kind: kind.start)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [kind.start for kind in self._in_order]
 
     def item_id(self, item_idx: int) -> str:
         kind = self.kind_of(item_idx)

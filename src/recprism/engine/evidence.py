@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import IntArray
+from recprism.data.dataset import DAY_US, IntArray
 from recprism.engine.ranking import Ranked, is_stranger, main_numbers
 from recprism.engine.titles import Titles
 from recprism.explain import ItemFacts, compose, normalize_shares
@@ -124,12 +124,13 @@ class Explainer:
 
     def _words(self, ranked: Ranked, clue: Clue, about: IntArray) -> dict[str, Any]:
         """Facts that need titles, names and the goal's verb."""
-        plan, titles = ranked.plan, [self._titles.of(item) for item in clue.items[:3]]
+        plan = ranked.plan
+        titles = list(dict.fromkeys(self._titles.of(item) for item in clue.items[:3]))
         words: dict[str, Any] = {"verb": self._verb(ranked)}
         if clue.signal == "repeat":
             words |= self._of_links(ranked, about, titles)
         elif clue.signal == "follow":
-            words["after"] = titles
+            words |= self._of_sources(clue)
         elif clue.signal == "taste":
             words["near"] = titles
         elif clue.signal == "content":
@@ -160,6 +161,22 @@ class Explainer:
             "linked_kind": kind.name,
             "covers": len(about),
             "linked_titles": titles,
+        }
+
+    def _of_sources(self, clue: Clue) -> dict[str, Any]:
+        """What an item follows, and what the user did with that: one verb, so one action."""
+        user = self._binder.user
+        last = {item: np.flatnonzero(user.item == item)[-1:] for item in clue.items}
+        actions = {item: int(user.action[at[0]]) for item, at in last.items() if len(at)}
+        if not actions:
+            return {"after": [self._titles.of(item) for item in clue.items]}
+        first = next(iter(actions.values()))
+        told = [item for item, action in actions.items() if action == first]
+        age = (user.at - int(user.time[[last[item][0] for item in told]].max())) // DAY_US
+        return {
+            "after": list(dict.fromkeys(map(self._titles.of, told))),
+            "after_verb": self._model.catalog.actions[first],
+            "after_days": int(age),
         }
 
     def _of_content(self, clue: Clue, titles: list[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,8 +20,7 @@ from recprism.content.vectors import Content as Vectors
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, Grouped, IntArray
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste
-from recprism.project.schema import ContentSignal as Config
-from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
 from recprism.signals.taste import top
 
 PER_CONTENT = 5
@@ -46,13 +46,14 @@ class Content:
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     with_goal: ClassVar[bool] = False
 
-    def __init__(self, vectors: Vectors, labels: LabelCodes, taste: Taste, config: Config) -> None:
-        self.vectors, self.labels, self.config = vectors, labels, config
-        sizes = {name: len(labels.values[name]) for name in labels.codes}
+    def __init__(self, setting: Setting) -> None:
+        self.vectors, self.labels = setting.content, setting.labels
+        self.config, self.catalog = setting.config.content, setting.catalog
+        sizes = {name: len(self.labels.values[name]) for name in self.labels.codes}
         self.fine = max(sizes, key=sizes.__getitem__) if sizes else None
         self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
-        self._users = _users_of(taste)
-        self.group, self.group_vectors = _grouped(vectors)
+        self._users = _users_of(setting.taste)
+        self.group, self.group_vectors = _grouped(self.vectors)
         self._shelves: dict[tuple[int, int], Shelf] = {}
 
     def shelf(self, start: int, stop: int) -> Shelf:
@@ -63,7 +64,7 @@ class Content:
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
-        return cls(setting.content, setting.labels, setting.taste, setting.config.content)
+        return cls(setting)
 
     def bind(
         self,
@@ -79,7 +80,7 @@ class Content:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:  # noqa: ARG003
-        return cls(setting.content, setting.labels, setting.taste, setting.config.content)
+        return cls(setting)
 
 
 class BoundContent:
@@ -134,14 +135,23 @@ class BoundContent:
         vectors, user = self._content.vectors, self._user
         if user.wish is not None:
             return Clue(Content.name, 0, (), {"wish": True})
-        past = np.array([user.viewing]) if user.viewing >= 0 else np.setdiff1d(user.item, items)
-        past = past[vectors.item[past].any(axis=1)]
         mean = vectors.item[items].mean(axis=0)
-        if len(past) == 0 or not mean.any():
+        past, of_past = self._viewed_or_past
+        kind = self._content.catalog.kind_of(int(items[0]))
+        other = ~among(past, items) & (past >= kind.start) & (past < kind.stop)
+        if not other.any() or not mean.any():
             return None
-        near = past[np.argsort(-(vectors.item[past] @ mean), kind="stable")[:3]]
-        events = int(np.isin(user.item, near).sum())
-        return Clue(Content.name, events, tuple(map(int, near)), {})
+        best = top(np.where(other, of_past @ mean, -np.inf), min(3, int(other.sum())))
+        events = int(among(user.item, past[best]).sum())
+        return Clue(Content.name, events, tuple(map(int, past[best])), {})
+
+    @cached_property
+    def _viewed_or_past(self) -> tuple[IntArray, FloatArray]:
+        """The item looked at, or the user's distinct items, with their vectors; no zero vectors."""
+        user, vectors = self._user, self._content.vectors.item
+        past = np.array([user.viewing], np.int32) if user.viewing >= 0 else np.unique(user.item)
+        past = past[vectors[past].any(axis=1)]
+        return past, vectors[past]
 
 
 def _users_of(taste: Taste) -> FloatArray:

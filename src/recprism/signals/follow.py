@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.project.schema import Follow as Config
-from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
 
 MIN_USERS = 3
 """Items that fewer users touched are not followed: chance would decide."""
@@ -93,9 +93,10 @@ class BoundFollow:
     def __init__(
         self, follow: Follow, user: UserState, source: IntArray, weight: FloatArray
     ) -> None:
-        self._follow, self._user, self._source, self._weight = follow, user, source, weight
+        self._user, self._source = user, source
         target, strength, position = follow.gather(source)
         strength = strength * weight[position]
+        self._target, self._strength, self._position = target, strength, position
         self._distinct, inverse = np.unique(target, return_inverse=True)
         n = len(self._distinct)
         self._numbers = np.zeros((n + 1, 2), np.float32)
@@ -116,12 +117,11 @@ class BoundFollow:
         followed = items[self._numbers[self._place[items], 0] > 0]
         if len(followed) == 0:
             return None
-        target, strength, position = self._follow.gather(self._source)
-        hit = np.isin(target, followed)
-        push = np.bincount(position[hit], strength[hit] * self._weight[position[hit]])
+        hit = among(self._target, followed)
+        push = np.bincount(self._position[hit], self._strength[hit])
         order = np.argsort(-push, kind="stable")
         source = self._source[order[push[order] > 0]][:3]
-        mine = np.isin(self._user.item, source)
+        mine = among(self._user.item, source)
         if not mine.any():
             return Clue(Follow.name, 0, tuple(map(int, source)), {})
         age = int((self._user.at - self._user.time[mine].max()) // DAY_US)

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
-from recprism.data.dataset import Catalog, EventLog, FloatArray, IntArray
+from recprism.data.dataset import BoolArray, Catalog, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste
 from recprism.project.schema import Signals
@@ -70,6 +71,13 @@ class Clue:
     events: int
     items: tuple[int, ...]
     facts: Mapping[str, Any]
+
+
+def among(values: IntArray, chosen: IntArray) -> BoolArray:
+    """Which of `values` [n] are among `chosen`: `np.isin`, quick for a single choice."""
+    if len(chosen) == 1:
+        return np.asarray(values == chosen[0])
+    return np.isin(values, chosen)
 
 
 class Bound(Protocol):

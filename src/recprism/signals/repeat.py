@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.project.schema import Repeat as Config
-from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
 
 COLUMNS = ("strength", "count", "short", "long", "recency", "due", "days", "other")
 
@@ -83,7 +83,7 @@ class BoundRepeat:
         if len(had) == 0:
             return None
         best = had[np.argsort(-self._numbers[self._place[had], 0], kind="stable")]
-        mine = np.isin(self._user.item, had) & self._counts
+        mine = among(self._user.item, had) & self._counts
         facts = _facts(self._user, mine)
         if len(items) > 1:
             facts |= {"bought_items": len(had), "bought_times": facts["count"]}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import EventLog, FloatArray, IntArray
+from recprism.data.dataset import BoolArray, Catalog, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste as Factors
-from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
 
 
 class Taste:
@@ -21,12 +22,12 @@ class Taste:
     columns: ClassVar[tuple[str, ...]] = ("score", "damped")
     with_goal: ClassVar[bool] = False
 
-    def __init__(self, factors: Factors) -> None:
-        self._factors = factors
+    def __init__(self, factors: Factors, catalog: Catalog) -> None:
+        self.factors, self._catalog = factors, catalog
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
-        return cls(setting.taste)
+        return cls(setting.taste, setting.catalog)
 
     def bind(
         self,
@@ -35,21 +36,27 @@ class Taste:
         taste: FloatArray,
         segment: int,  # noqa: ARG002
     ) -> BoundTaste:
-        return BoundTaste(self._factors, user, taste)
+        return BoundTaste(self, user, taste)
+
+    def same_kind(self, items: IntArray, item: int) -> BoolArray:
+        """Which of `items` [n] are of the kind of `item`."""
+        own = self._catalog.kind_of(item)
+        return np.asarray((items >= own.start) & (items < own.stop))
 
     def to_arrays(self) -> Arrays:
         return {}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:  # noqa: ARG003
-        return cls(setting.taste)
+        return cls(setting.taste, setting.catalog)
 
 
 class BoundTaste:
     """Scores of all items with factors: one matrix-vector product, then look-ups."""
 
-    def __init__(self, factors: Factors, user: UserState, taste: FloatArray) -> None:
-        self._factors, self._user, self._taste = factors, user, taste
+    def __init__(self, signal: Taste, user: UserState, taste: FloatArray) -> None:
+        self._signal, self._user = signal, user
+        self._factors = factors = signal.factors
         n = len(factors.item)
         self._numbers = np.zeros((n + 1, 2), np.float32)
         if taste.any():
@@ -73,15 +80,22 @@ class BoundTaste:
         wanted = row[np.argmax(self._numbers[row, 0])]
         if self._numbers[wanted, 0] <= 0:
             return None
-        past = np.setdiff1d(self._user.item, items)
-        past = past[self._factors.row[past] >= 0]
-        if len(past) == 0:
+        past, vectors = self._past
+        other = ~among(past, items) & self._signal.same_kind(past, int(items[0]))
+        if not other.any():
             return None
+        likeness = np.where(other, vectors @ self._factors.factors[wanted], -np.inf)
+        best = top(likeness, min(3, int(other.sum())))
+        events = int(among(self._user.item, past[best]).sum())
+        return Clue(Taste.name, events, tuple(map(int, past[best])), {})
+
+    @cached_property
+    def _past(self) -> tuple[IntArray, FloatArray]:
+        """The user's distinct items that have factors, and those factors at length 1."""
+        past = np.unique(self._user.item)
+        past = past[self._factors.row[past] >= 0]
         vectors = self._factors.factors[self._factors.row[past]]
-        length = np.linalg.norm(vectors, axis=1) + 1e-9
-        near = past[np.argsort(-(vectors @ self._factors.factors[wanted]) / length)[:3]]
-        events = int(np.isin(self._user.item, near).sum())
-        return Clue(Taste.name, events, tuple(map(int, near)), {})
+        return past, vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
 
 
 def top(score: FloatArray, n: int) -> NDArray[np.int64]:
