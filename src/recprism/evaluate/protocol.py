@@ -33,8 +33,6 @@ from recprism.errors import DataError, UnknownName
 from recprism.lists.eligibility import Candidates, eligible
 from recprism.project.schema import EvaluateTask, ProjectFile
 
-_MOST_MOMENTS = 4
-
 
 @dataclass(frozen=True)
 class Goal:
@@ -207,15 +205,13 @@ def build_askings(dataset: Dataset, goal: Goal, hold_out: HoldOut) -> list[Occas
 
     One `Occasions` for each `until` of a hold-out by event. A probability says how likely the goal
     is after any request, so it cannot be judged on days that are known to have a goal event. The
-    moments are at most four, weekly or spread evenly over the rest of the span.
+    moments are `until` and, in a longer span, the last week that its horizon fits into.
     """
     found = []
     ends = [*hold_out.until[1:], int(dataset.events.time.max(initial=0)) + 1]
     for until, end in zip(hold_out.until, ends, strict=True):
-        moments = np.arange(until, end - goal.horizon_us + 1, 7 * DAY_US)
-        if len(moments) > _MOST_MOMENTS:
-            spread = np.linspace(0, len(moments) - 1, _MOST_MOMENTS).round().astype(np.int64)
-            moments = moments[spread]
+        weeks = np.arange(until, end - goal.horizon_us + 1, 7 * DAY_US)
+        moments = np.unique(weeks[[0, -1]]) if len(weeks) else weeks
         known = np.unique(dataset.events.user[dataset.events.time < until]).astype(np.int32)
         pairs = [
             (user, at)

@@ -41,6 +41,8 @@ from recprism.project import Project
 
 MOST_USERS = 20_000
 """Of more users than this, as many drawn at random are asked."""
+CALIBRATION_USERS = 500
+"""So many users, drawn at random, are asked where only calibration looks at the answers."""
 _SAMPLES = 3
 
 
@@ -160,11 +162,12 @@ class _Run:
                 continue
             parts = build_occasions(dataset, goal, hold_out)
             everyone = build_askings(dataset, goal, hold_out) if hold_out.by_event else parts
-            plans[task] = _Plan(goal, self._limited(parts), self._limited(everyone))
+            asked = parts if everyone is parts else self._limited(everyone, CALIBRATION_USERS)
+            plans[task] = _Plan(goal, self._limited(parts), asked)
         return plans, skipped
 
-    def _limited(self, parts: Sequence[Occasions]) -> list[Occasions]:
-        return [part.of_users(MOST_USERS, self.settings.seed) for part in parts]
+    def _limited(self, parts: Sequence[Occasions], most: int = MOST_USERS) -> list[Occasions]:
+        return [part.of_users(most, self.settings.seed) for part in parts]
 
     def train(self, until: int, architecture: str | None) -> Recommender:
         """The recommender that knows what was known before `until`."""
