@@ -47,6 +47,8 @@ Progress = Callable[[str, float], None]
 TEXTS_PER_S = 70
 LIST_MS = 4.0
 """What `plan` reckons with: texts encoded per second, and milliseconds per training list."""
+SAMPLES_FORMAT = 2
+"""Raised whenever samples of the same data and settings would come out differently."""
 VALID_WEEKS = 4
 """So many recent weeks validate a task that is asked on the days of its goal."""
 
@@ -358,6 +360,7 @@ def _of_samples(spec: ProjectFile) -> dict[str, Any]:
     """The settings that training samples depend on, beside the data."""
     sections = {"tasks", "profiles", "signals", "ranker", "timezone"}
     dumped = json.loads(spec.model_dump_json(include=sections))
+    dumped["format"] = SAMPLES_FORMAT
     dumped["ranker"] = {k: v for k, v in dumped["ranker"].items() if k not in NETWORK_SETTINGS}
     return dict(dumped)
 
@@ -466,7 +469,7 @@ def _fit_rankers(
         for i, task in enumerate(trained.tasks):
             lists = _load(folder, parts[task].calibrate, plans[task], until)
             logit = predict(trained.networks[i], i, lists)
-            calibration = fit_calibration(logit, lists.label)
+            calibration = fit_calibration(logit, lists.label, lists.weight)
             rankers[task] = TaskRanker.open(graphs[task], calibration, trained.medians[i])
             account[task] = {
                 "lists": len(data[task].train),

@@ -126,7 +126,7 @@ class Explainer:
         """Facts that need titles, names and the goal's verb."""
         plan = ranked.plan
         titles = list(dict.fromkeys(self._titles.of(item) for item in clue.items[:3]))
-        words: dict[str, Any] = {"verb": self._verb(ranked)}
+        words: dict[str, Any] = {"verb": self._verb(ranked, clue)}
         if clue.signal == "repeat":
             words |= self._of_links(ranked, about, titles)
         elif clue.signal == "follow":
@@ -139,17 +139,21 @@ class Explainer:
             words |= {"linked_titles": titles} if plan.links is not None else {}
         return words
 
-    def _verb(self, ranked: Ranked) -> str:
-        """The action a sentence speaks of: that of the goal, or of the things a coupon covers."""
-        plan, actions = ranked.plan, self._model.catalog.actions
-        user = self._binder.user
-        if plan.spec.via is None and plan.links is not None and len(user.action):
-            targets = plan.links.targets.values
-            kind = self._model.catalog.kind_of(int(targets[0])) if len(targets) else plan.kind
-            mine = (user.item >= kind.start) & (user.item < kind.stop)
-            if mine.any():
-                return actions[int(np.bincount(user.action[mine]).argmax())]
+    def _verb(self, ranked: Ranked, clue: Clue) -> str:
+        """The action a sentence speaks of: the goal, or whatever was counted where that differs.
+
+        A trend counts every action, and so do links that a goal does not follow (`via`).
+        """
+        plan = ranked.plan
+        is_of_links = plan.spec.via is None and plan.links is not None
+        if clue.items and (clue.signal == "trend" or is_of_links):
+            return self._only_action(self._model.catalog.kind_of(clue.items[0]).name)
         return plan.spec.goal or "view"
+
+    def _only_action(self, kind: str) -> str:
+        """The action of all events on a kind; a neutral word where there are several."""
+        actions = {e.action for e in self._model.project.events if e.kind == kind}
+        return (len(actions) == 1 and actions.pop()) or "other"
 
     def _of_links(self, ranked: Ranked, about: IntArray, titles: list[str]) -> dict[str, Any]:
         links = ranked.plan.links
@@ -166,17 +170,23 @@ class Explainer:
     def _of_sources(self, clue: Clue) -> dict[str, Any]:
         """What an item follows, and what the user did with that: one verb, so one action."""
         user = self._binder.user
+        if user.viewing in clue.items:
+            return {"after": [self._titles.of(user.viewing)], "viewing": True}
         last = {item: np.flatnonzero(user.item == item)[-1:] for item in clue.items}
-        actions = {item: int(user.action[at[0]]) for item, at in last.items() if len(at)}
-        if not actions:
+        places = {item: int(at[0]) for item, at in last.items() if len(at)}
+        if not places:
             return {"after": [self._titles.of(item) for item in clue.items]}
-        first = next(iter(actions.values()))
-        told = [item for item, action in actions.items() if action == first]
-        age = (user.at - int(user.time[[last[item][0] for item in told]].max())) // DAY_US
+        first = int(user.action[next(iter(places.values()))])
+        ages: dict[str, int] = {}
+        for item, place in places.items():
+            if user.action[place] == first:
+                age = (user.at - int(user.time[place])) // DAY_US
+                title = self._titles.of(item)
+                ages[title] = min(age, ages.get(title, age))
         return {
-            "after": list(dict.fromkeys(map(self._titles.of, told))),
+            "after": list(ages),
             "after_verb": self._model.catalog.actions[first],
-            "after_days": int(age),
+            "after_days": list(ages.values()),
         }
 
     def _of_content(self, clue: Clue, titles: list[str]) -> dict[str, Any]:

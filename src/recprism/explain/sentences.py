@@ -168,6 +168,8 @@ def _follow(facts: Facts) -> str | None:
     past = facts.action("after_verb")["past"]
     ages = _ages(facts.evidence.facts.get("after_days"), len(names))
     common = {"names": facts.words.joined(names), "past": past}
+    if facts.evidence.facts.get("viewing"):
+        return facts.sentence("follow-viewing", **common)
     if not ages:
         return facts.sentence("follow", **common)
     if len(set(ages)) == 1:

@@ -25,13 +25,15 @@ from recprism.data.saved import open_catalog, open_events
 from recprism.errors import ArtifactError
 from recprism.project.schema import ProjectFile
 from recprism.ranker.features import FeatureSpec
-from recprism.ranker.occasions import Occasions, goal_days, weekly_occasions
+from recprism.ranker.occasions import Occasions, goal_days, goal_events, weekly_occasions
 from recprism.ranker.samples import Samples, Sampling, make_samples
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
 
-WHOLE_USERS = 1500
-"""At most so many users, drawn at random, are asked for whole lists at one snapshot."""
+WHOLE_USERS = 1200
+RARE_USERS = 300
+"""At most so many users, drawn at random, are asked for whole lists at one snapshot; for rare goals
+fewer, beside all who reached the goal."""
 FEW_EVENTS = 50_000
 """With fewer events this process is done before others have started (some seconds each)."""
 WEEK_US = 7 * DAY_US
@@ -134,14 +136,46 @@ def _samples(
     if mode == "weekly":
         sampling = replace(sampling, negatives=config.negatives, only_hits=True)
         return make_samples(spec, snapshot, log, plans, everyone, sampling)
-    return make_samples(spec, snapshot, log, plans, _some(everyone, config.seed), sampling)
+    often = [plan for plan in plans if plan.spec.ask == "weekly"]
+    drawn = _some(everyone, WHOLE_USERS, config.seed)
+    found = make_samples(spec, snapshot, log, often, drawn, sampling) if often else {}
+    for plan in plans:
+        if plan not in often:
+            found[plan.name] = _rare(spec, snapshot, log, plan, everyone, sampling)
+    return found
 
 
-def _some(occasions: Occasions, seed: int) -> Occasions:
-    """At most `WHOLE_USERS` of the occasions, drawn at random."""
-    if len(occasions) <= WHOLE_USERS:
+def _rare(
+    spec: FeatureSpec,
+    snapshot: Snapshot,
+    log: EventLog,
+    plan: TaskPlan,
+    everyone: Occasions,
+    sampling: Sampling,
+) -> Samples:
+    """Whole lists for a rare goal: all who reached it within the horizon, and some of the rest.
+
+    The rest is weighted by the inverse of its rate, so that the lists stand for everyone.
+    """
+    goals = goal_events(log.between(snapshot.at, snapshot.at + plan.horizon_us), plan)
+    hit = np.isin(everyone.user, goals.user)
+    rest = _some(everyone.take(~hit), RARE_USERS, sampling.seed)
+    drawn = Occasions(
+        np.concatenate([everyone.user[hit], rest.user]),
+        np.concatenate([everyone.time[hit], rest.time]),
+    )
+    found = make_samples(spec, snapshot, log, [plan], drawn, sampling)[plan.name]
+    rate = len(rest) / max(1, int((~hit).sum()))
+    of_row = np.repeat(np.isin(found.user, everyone.user[hit]), np.diff(found.offsets))
+    weight = np.where(of_row, 1.0, 1.0 / max(rate, 1e-9)).astype(np.float32)
+    return replace(found, weight=weight)
+
+
+def _some(occasions: Occasions, most: int, seed: int) -> Occasions:
+    """At most `most` of the occasions, drawn at random."""
+    if len(occasions) <= most:
         return occasions
-    drawn = np.random.default_rng(seed).choice(len(occasions), WHOLE_USERS, replace=False)
+    drawn = np.random.default_rng(seed).choice(len(occasions), most, replace=False)
     return occasions.take(np.sort(drawn))
 
 

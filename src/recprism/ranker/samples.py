@@ -122,12 +122,17 @@ def make_samples(
     goals = {plan.name: goal_events(log, plan) for plan in plans}
     parts: dict[str, list[Samples]] = {plan.name: [] for plan in plans}
     for user_idx, time in zip(occasions.user.tolist(), occasions.time.tolist(), strict=True):
+        reached = {
+            plan.name: outcomes(goals[plan.name], user_idx, time, time + plan.horizon_us)
+            for plan in plans
+        }
+        if sampling.only_hits and not any(map(len, reached.values())):
+            continue
         binder = Binder(snapshot, state_from_log(log, user_idx, time))
         for plan in plans:
-            reached = outcomes(goals[plan.name], user_idx, time, time + plan.horizon_us)
-            if sampling.only_hits and len(reached) == 0:
+            if sampling.only_hits and len(reached[plan.name]) == 0:
                 continue
-            one = _one_list(spec, binder, plan, reached, sampling.shortlist)
+            one = _one_list(spec, binder, plan, reached[plan.name], sampling.shortlist)
             if one is not None:
                 few = sampling.negatives
                 parts[plan.name].append(one if few is None else _sampled(one, few, rng))
