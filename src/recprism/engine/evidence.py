@@ -126,7 +126,7 @@ class Explainer:
         """Facts that need titles, names and the goal's verb."""
         plan = ranked.plan
         titles = list(dict.fromkeys(self._titles.of(item) for item in clue.items[:3]))
-        words: dict[str, Any] = {"verb": self._verb(ranked, clue)}
+        words: dict[str, Any] = {"verb": self._verb(ranked, clue, about)}
         if clue.signal == "repeat":
             words |= self._of_links(ranked, about, titles)
         elif clue.signal == "follow":
@@ -139,15 +139,16 @@ class Explainer:
             words |= {"linked_titles": titles} if plan.links is not None else {}
         return words
 
-    def _verb(self, ranked: Ranked, clue: Clue) -> str:
+    def _verb(self, ranked: Ranked, clue: Clue, about: IntArray) -> str:
         """The action a sentence speaks of: the goal, or whatever was counted where that differs.
 
-        A trend counts every action, and so do links that a goal does not follow (`via`).
+        Taste and trend count every action, and so do links that a goal does not follow (`via`).
         """
         plan = ranked.plan
         is_of_links = plan.spec.via is None and plan.links is not None
-        if clue.items and (clue.signal == "trend" or is_of_links):
-            return self._only_action(self._model.catalog.kind_of(clue.items[0]).name)
+        if clue.signal in ("taste", "trend") or is_of_links:
+            told = clue.items[0] if clue.signal == "taste" else int(about[0])
+            return self._only_action(self._model.catalog.kind_of(told).name)
         return plan.spec.goal or "view"
 
     def _only_action(self, kind: str) -> str:
