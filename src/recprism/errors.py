@@ -23,6 +23,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 class RecPrismError(Exception):
     """A mistake that the user can mend; its text is one clear message."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How worker processes hand an error back: by its text and fields, not by `__init__`."""
+        return _restore, (type(self), str(self), self.__dict__)
+
+
+def _restore(kind: type[RecPrismError], text: str, fields: dict[str, object]) -> RecPrismError:
+    error = kind.__new__(kind, text)
+    error.__dict__.update(fields)
+    return error
+
 
 class ProjectError(RecPrismError):
     """The project file, at a line, holds something it should not.

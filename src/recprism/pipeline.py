@@ -117,7 +117,8 @@ def prepare(
             _sweep(cache, "samples-*", keep=1)
             _build(project, folder, cache, progress, timer)
     written = project.spec.model_dump_json(by_alias=True)
-    (folder / "project.json").write_text(written, encoding="utf-8")
+    with watch_disk(folder):
+        (folder / "project.json").write_text(written, encoding="utf-8")
     ground, log = open_ground(str(folder))
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     samples = cache / f"samples-{_key(_of_samples(project.spec), key)}"
@@ -180,10 +181,12 @@ def train(
     timer = Timer()
     workspace = prepare(project, progress, timer)
     cut = None if until is None else parse_time(until)
-    if cut is not None and not (workspace.log.time < cut).any():
+    time = workspace.log.time
+    if cut is not None and not (time < cut).any():
+        first = f"The first event is at {from_micros(int(time.min()))}." if len(time) else ""
         raise UsageError(
             f"No event lies before `--until {until}`, training needs some. "
-            f"The first event is at {from_micros(int(workspace.log.time.min()))}."
+            + (first or "The project has no events: train without `--until`.")
         )
     model = fit(workspace, cut, progress=progress, timer=timer)
     return publish(workspace, model, timer, with_later=cut is not None)
