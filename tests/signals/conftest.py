@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sklearn.cluster  # noqa: F401  its threads must be there to be limited
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recprism.testing.signals import SignalShop, open_signal_shop
