@@ -13,12 +13,14 @@ from recprism.explain import Funnel, short_because
         (Funnel(981, 1, 1, 1, 1), "only 1 of the coupons is valid for this user at this time"),
         (Funnel(981, 0, 0, 0, 0), "none of the coupons is valid for this user at this time"),
         (Funnel(3, 3, 3, 3, 3), "there are only 3 coupons"),
+        (Funnel(3, 0, 0, 0, 0), "none of the coupons is valid for this user at this time"),
+        (Funnel(4, 3, 3, 3, 0), "the coupons for this user stand in other lists of this answer"),
         (Funnel(9, 8, 2, 2, 2), "the rules of the task leave only 2 of the coupons for this user"),
         (Funnel(9, 8, 7, 0, 0), "all of the coupons were shown to this user as often as the cap"),
         (Funnel(9, 8, 7, 6, 1), "only 1 of the coupons for this user stands in no other list"),
     ],
 )
-def test_the_first_step_that_left_too_few_is_the_reason(funnel: Funnel, expected: str) -> None:
+def test_the_step_that_left_so_few_is_the_reason(funnel: Funnel, expected: str) -> None:
     assert str(short_because("coupons", funnel, 5)).startswith(expected)
 
 

@@ -24,7 +24,7 @@ class Funnel:
 
 
 def short_because(kind: str, funnel: Funnel, wanted: int, language: str = "en") -> str | None:
-    """The first step that left fewer than `wanted` items, in words; None when none did.
+    """The step that left as few items as there are, in words; None when they are as `wanted`.
 
     Such as "only 4 coupons are valid for this user at this time". Raises `UnknownName` for a
     language without catalogue.
@@ -32,6 +32,6 @@ def short_because(kind: str, funnel: Funnel, wanted: int, language: str = "en") 
     words = catalogue(language)
     for step in ("catalog", "eligible", "allowed", "capped", "merged"):
         left = int(getattr(funnel, step))
-        if left < wanted:
+        if left < wanted and left <= funnel.merged:
             return words.counted(words.messages["short"][step], left, kind=words.kind(kind))
     return None
