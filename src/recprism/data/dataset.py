@@ -167,7 +167,7 @@ class KindTable:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
     def stop(self) -> int:
         return self.start + len(self.ids)
 

@@ -22,7 +22,7 @@ from recprism.signals.shortlist import Binder
 
 MOST_EVIDENCE = 3
 """An item carries the evidence of at most so many signals, those with the largest shares."""
-SMALL_SHARE = 0.05
+SMALL_SHARE = 0.1
 """A signal with a smaller share is left out, unless it is all there is."""
 
 

@@ -6,6 +6,7 @@ In come a kind and its task from the project file, compiled once; out goes a mas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,15 @@ class Policy:
     excluded_groups: BoolArray | None
     again_after: int
     via: Links | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the rules let everything through."""
+        return not (self._excludes or self.excluded_groups is not None or self.again_after)
+
+    @cached_property
+    def _excludes(self) -> bool:
+        return bool(self.excluded.any())
 
     def allowed(
         self, candidates: Candidates, goal_item: IntArray, goal_time: LongArray, at: int

@@ -45,6 +45,7 @@ class Content:
     name: ClassVar[str] = "content"
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     with_goal: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     def __init__(self, setting: Setting) -> None:
         self.vectors, self.labels = setting.content, setting.labels
@@ -119,6 +120,11 @@ class BoundContent:
             if name is not None:
                 out[:, column] = self._mix[name][content.labels.codes[name][items]]
         return out
+
+    def main(self, items: IntArray) -> FloatArray:
+        if self._user.wish is not None:
+            return self._content.vectors.wish_scores(self._user.wish, items)
+        return np.asarray(self._near[self._content.group[items] + 1])
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         """The items whose content is nearest, at most `PER_CONTENT` with the same content."""

@@ -38,6 +38,7 @@ class Follow:
     name: ClassVar[str] = "follow"
     columns: ClassVar[tuple[str, ...]] = ("score", "best")
     with_goal: ClassVar[bool] = False
+    sparse: ClassVar[bool] = True
 
     def __init__(
         self, offsets: LongArray, target: IntArray, weight: FloatArray, config: Config
@@ -107,6 +108,9 @@ class BoundFollow:
 
     def score(self, items: IntArray) -> FloatArray:
         return self._numbers[self._place[items]]
+
+    def main(self, items: IntArray) -> FloatArray:
+        return np.asarray(self._numbers[self._place[items], 0])
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         lo, hi = np.searchsorted(self._distinct, (start, stop))

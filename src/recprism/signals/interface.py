@@ -87,6 +87,11 @@ class Bound(Protocol):
         """Numbers per item, shape [len(items), len(columns)]; finite, 0 where nothing is known."""
         ...
 
+    def main(self, items: IntArray) -> FloatArray:
+        """What `retrieve` goes by, shape [len(items)]: the first column of `score`, unless the
+        user has a wish in words and the signal knows what to make of it."""
+        ...
+
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         """At most `n` distinct items in [start, stop) that score best, best first."""
         ...
@@ -101,12 +106,14 @@ class Signal(Protocol):
     """A fitted signal.
 
     `columns` names the numbers that `score` yields, the main one first. `with_goal` tells whether
-    they depend on the goal; if not, all tasks of a request share one bound signal.
+    they depend on the goal; if not, all tasks of a request share one bound signal. `sparse` says
+    that the numbers are 0 for all but a few hundred items and never negative.
     """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     with_goal: ClassVar[bool]
+    sparse: ClassVar[bool]
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:

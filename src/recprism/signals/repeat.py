@@ -7,6 +7,9 @@ grocery data. All of it comes from the user's own events, so it is always live.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from itertools import pairwise
+from statistics import median
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.project.schema import Repeat as Config
-from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
+from recprism.signals.interface import Arrays, Clue, Goal, Setting
 
 COLUMNS = ("strength", "count", "short", "long", "recency", "due", "days", "other")
 
@@ -26,6 +29,7 @@ class Repeat:
     name: ClassVar[str] = "repeat"
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     with_goal: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def __init__(self, n_items: int, config: Config) -> None:
         self._n_items, self._config = n_items, config
@@ -71,6 +75,9 @@ class BoundRepeat:
     def score(self, items: IntArray) -> FloatArray:
         return self._numbers[self._place[items]]
 
+    def main(self, items: IntArray) -> FloatArray:
+        return np.asarray(self._numbers[self._place[items], 0])
+
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         lo, hi = np.searchsorted(self._distinct, (start, stop))
         strength = self._numbers[1 + lo : 1 + hi, 0] + 1e-3 * self._numbers[1 + lo : 1 + hi, 7]
@@ -83,11 +90,26 @@ class BoundRepeat:
         if len(had) == 0:
             return None
         best = had[np.argsort(-self._numbers[self._place[had], 0], kind="stable")]
-        mine = among(self._user.item, had) & self._counts
-        facts = _facts(self._user, mine)
+        times = [time for item in had.tolist() for time in self._times(item)]
+        facts = _facts(self._user.at, times)
         if len(items) > 1:
             facts |= {"bought_items": len(had), "bought_times": facts["count"]}
-        return Clue(Repeat.name, int(mine.sum()), tuple(map(int, best[:5])), facts)
+        return Clue(Repeat.name, len(times), tuple(best[:5].tolist()), facts)
+
+    def _times(self, item: int) -> list[int]:
+        """When the user reached an item, in microseconds."""
+        order, offsets = self._by_item
+        place = int(self._place[item]) - 1
+        events = order[offsets[place] : offsets[place + 1]]
+        times: list[int] = self._user.time[events[self._counts[events]]].tolist()
+        return times
+
+    @cached_property
+    def _by_item(self) -> tuple[LongArray, list[int]]:
+        """The user's events ordered by item, and where each distinct item starts."""
+        _, inverse = np.unique(self._user.item, return_inverse=True)
+        sizes = np.bincount(inverse, minlength=len(self._distinct))
+        return np.argsort(inverse, kind="stable"), [0, *np.cumsum(sizes).tolist()]
 
 
 def _numbers(
@@ -144,15 +166,15 @@ def _due(last: NDArray[Any], gap: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _facts(user: UserState, mine: NDArray[np.bool_]) -> dict[str, Any]:
-    """Numbers that a sentence may use, from the events `mine`."""
-    day = np.unique(user.time[mine] // DAY_US)
-    gaps = np.diff(day)
+def _facts(at: int, times: list[int]) -> dict[str, Any]:
+    """Numbers that a sentence may use, from the times (microseconds) of at least one event."""
+    days = sorted({time // DAY_US for time in times})
     facts: dict[str, Any] = {
-        "count": int(mine.sum()),
-        "age_days": int((user.at - user.time[mine].max()) // DAY_US),
-        "since_days": int((user.at - user.time[mine].min()) // DAY_US),
+        "count": len(times),
+        "age_days": (at - max(times)) // DAY_US,
+        "since_days": (at - min(times)) // DAY_US,
     }
-    if len(gaps) >= 2:
-        facts["gap_days"] = max(1, round(float(np.median(gaps))))
+    if len(days) >= 3:
+        gap = median(later - earlier for earlier, later in pairwise(days))
+        facts["gap_days"] = max(1, round(gap))
     return facts

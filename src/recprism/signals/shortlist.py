@@ -84,15 +84,16 @@ def make_shortlist(binder: Binder, plan: TaskPlan, limit: int, wanted: int = 0) 
         candidates = plan.admit(candidates, user)
         open_items = np.unique(candidates.item)
         candidates, retrieved = _cut(binder, bound, plan, candidates, limit, wanted)
-    columns = score_columns(bound, plan, candidates)
+    columns = score_columns(binder, plan, candidates)
     return Shortlist(candidates, columns, retrieved, open_items)
 
 
-def score_columns(bound: Mapping[str, Bound], plan: TaskPlan, candidates: Candidates) -> FloatArray:
+def score_columns(binder: Binder, plan: TaskPlan, candidates: Candidates) -> FloatArray:
     """Numbers of all signals, shape [n, 4, c]: own, largest, mean of top three, sum / sqrt(n).
 
     An item of a kind without links counts as linked to itself.
     """
+    bound, signals = binder.bind(plan.goal), binder.snapshot.signals.values()
     own = _scores(bound, candidates.item)
     out = np.empty((len(candidates), 4, own.shape[1]), np.float32)
     out[:, 0] = own
@@ -102,7 +103,9 @@ def score_columns(bound: Mapping[str, Bound], plan: TaskPlan, candidates: Candid
     rows = plan.link_rows(candidates)
     targets, starts = plan.links.targets.gather(rows)
     counts = plan.links.targets.counts(rows)
-    out[:, 1:] = gather_links(_scores(bound, targets), starts, counts).transpose(1, 0, 2)
+    sparse = np.array([signal.sparse for signal in signals for _ in signal.columns])
+    gathered = gather_links(_scores(bound, targets), starts, counts, sparse)
+    out[:, 1:] = gathered.transpose(1, 0, 2)
     return out
 
 
@@ -151,9 +154,7 @@ def _cut(
         return candidates, np.ones((len(candidates), len(bound)), bool)
     scored, found = _first_target(plan, candidates), []
     for name, signal in bound.items():
-        columns = binder.snapshot.signals[name].columns
-        is_wished = binder.user.wish is not None and "wish" in columns
-        main = signal.score(scored)[:, columns.index("wish") if is_wished else 0]
+        main = signal.main(scored)
         best = top(main, binder.snapshot.quota[name])
         found.append(best[main[best] > 0].astype(np.int32))
     place = _union(found, limit)

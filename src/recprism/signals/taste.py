@@ -21,6 +21,7 @@ class Taste:
     name: ClassVar[str] = "taste"
     columns: ClassVar[tuple[str, ...]] = ("score", "damped")
     with_goal: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     def __init__(self, factors: Factors, catalog: Catalog) -> None:
         self.factors, self._catalog = factors, catalog
@@ -65,6 +66,9 @@ class BoundTaste:
 
     def score(self, items: IntArray) -> FloatArray:
         return self._numbers[self._factors.row[items]]
+
+    def main(self, items: IntArray) -> FloatArray:
+        return np.asarray(self._numbers[self._factors.row[items], 0])
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         lo, hi = np.searchsorted(self._factors.item, (start, stop))

@@ -31,6 +31,7 @@ class Trend:
     name: ClassVar[str] = "trend"
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     with_goal: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     def __init__(self, general: FloatArray, segment: FloatArray, users: IntArray) -> None:
         self._general, self._segment, self._users = general, segment, users
@@ -65,6 +66,10 @@ class Trend:
         out[:, 3] = np.log1p(self._users[items])
         return out
 
+    def recent(self, items: IntArray) -> FloatArray:
+        """Log of the decayed events of `items`, shape [len(items)]."""
+        return np.asarray(self._general[items, 0])
+
     def best(self, start: int, stop: int, n: int) -> IntArray:
         """The `n` most popular items in [start, stop), the same for everyone, so kept."""
         known = self._best.get((start, stop))
@@ -93,6 +98,9 @@ class BoundTrend:
 
     def score(self, items: IntArray) -> FloatArray:
         return self._trend.numbers(items, self._segment)
+
+    def main(self, items: IntArray) -> FloatArray:
+        return self._trend.recent(items)
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
         return self._trend.best(start, stop, n)

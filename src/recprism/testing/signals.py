@@ -42,10 +42,14 @@ SINGLE_USER = "u07"
 
 @dataclass(frozen=True)
 class SignalShop:
-    """The small shop, ready for signals: `log` holds all events, also those after `CUT`."""
+    """The small shop, ready for signals: `log` holds all events, also those after `CUT`.
+
+    `prepared` is the folder that `ranker.harvest.open_ground` opens.
+    """
 
     ground: Ground
     log: EventLog
+    prepared: Path
 
     @property
     def catalog(self) -> Catalog:
@@ -104,7 +108,7 @@ def open_signal_shop() -> SignalShop:
     folder = mkdtemp(prefix="recprism-shop-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     workspace = prepare(load_project(write_shop(folder)))
-    return SignalShop(workspace.ground, workspace.log)
+    return SignalShop(workspace.ground, workspace.log, workspace.folder)
 
 
 def first_events(user: UserState, n: int) -> UserState:
