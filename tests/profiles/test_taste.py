@@ -109,11 +109,11 @@ def test_no_events_and_unknown_items_give_zeros(taste: Taste) -> None:
 
 
 def test_items_of_too_few_users_have_no_factors() -> None:
-    user = np.array([0, 1, 2, 3, *([0] * 9), 1])
-    item = np.array([0, 0, 0, 0, *([1] * 9), 2])
+    user = np.array([*range(MIN_USERS), *([0] * 9), 1])
+    item = np.array([*([0] * MIN_USERS), *([1] * 9), 2])
     fitted = Taste.fit(log_of(user, item, np.zeros(len(user)), 10), 3, AT, Profiles())
-    assert (np.array([4, 1, 1]) >= MIN_USERS).tolist() == (fitted.row >= 0).tolist()
-    np.testing.assert_allclose(fitted.scale, [4.0**-DAMPING], rtol=1e-6)
+    assert (fitted.row >= 0).tolist() == [True, False, False]
+    np.testing.assert_allclose(fitted.scale, [float(MIN_USERS) ** -DAMPING], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("n_users", "n_items"), [(1, 5), (5, 1), (2, 2), (4, 9), (9, 4)])

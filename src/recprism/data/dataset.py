@@ -49,8 +49,12 @@ class Ids:
         """Row number of one id, `UNKNOWN` (-1) when there is none."""
         return self._rows.get(outside, UNKNOWN)
 
+    @cached_property
+    def _outside(self) -> list[str]:
+        return self.values.to_list()
+
     def __getitem__(self, row: int) -> str:
-        return str(self.values[int(row)])
+        return self._outside[row]
 
     def rows(self, outside: pl.Series) -> IntArray:
         """Row numbers of many ids, shape [len(outside)], -1 for unknown ones and nulls."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from recprism.data.dataset import UNKNOWN, EventLog, FloatArray, IntArray, LongArray
+from recprism.data.dataset import DAY_US, UNKNOWN, EventLog, FloatArray, IntArray, LongArray
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,24 @@ class UserState:
     def is_cold(self) -> bool:
         """Whether nothing was ever seen of this user."""
         return len(self.item) == 0
+
+    @cached_property
+    def distinct(self) -> tuple[IntArray, LongArray, LongArray]:
+        """The distinct items in ascending order, the place of each event's item among them [m],
+        and how many events each has."""
+        items, place, counts = np.unique(self.item, return_inverse=True, return_counts=True)
+        return items, place, counts
+
+    @cached_property
+    def n_days(self) -> int:
+        """On how many days something happened."""
+        return len(np.unique(self.time // DAY_US))
+
+    def n_events_on(self, items: IntArray) -> int:
+        """How many events concern `items`."""
+        distinct, _, counts = self.distinct
+        place = np.searchsorted(distinct, items).clip(max=max(0, len(distinct) - 1))
+        return int(counts[place][distinct[place] == items].sum()) if len(distinct) else 0
 
 
 def state_from_log(

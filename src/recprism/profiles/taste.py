@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.project.schema import Profiles
 
-MIN_USERS = 3
+MIN_USERS = 5
 """Items that fewer users touched get no factors: their columns are noise."""
 DAMPING = 0.3
 """Power of popularity that divides a column of the matrix."""

@@ -146,11 +146,11 @@ def _of_user(user: UserState, plan: TaskPlan) -> FloatArray:
     goals &= user.item < plan.goal.stop
     counts = [
         len(user.item),
-        len(np.unique(user.item)),
+        len(user.distinct[0]),
         int(goals.sum()),
         int((age < RECENT_DAYS).sum()),
         float(age[-1]),
-        len(np.unique(user.time // DAY_US)),
+        user.n_days,
     ]
     return np.log1p(np.array(counts, np.float32))
 

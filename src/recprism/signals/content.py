@@ -148,14 +148,14 @@ class BoundContent:
         if not other.any() or not mean.any():
             return None
         best = top(np.where(other, of_past @ mean, -np.inf), min(3, int(other.sum())))
-        events = int(among(user.item, past[best]).sum())
+        events = user.n_events_on(past[best])
         return Clue(Content.name, events, tuple(map(int, past[best])), {})
 
     @cached_property
     def _viewed_or_past(self) -> tuple[IntArray, FloatArray]:
         """The item looked at, or the user's distinct items, with their vectors; no zero vectors."""
         user, vectors = self._user, self._content.vectors.item
-        past = np.array([user.viewing], np.int32) if user.viewing >= 0 else np.unique(user.item)
+        past = np.array([user.viewing], np.int32) if user.viewing >= 0 else user.distinct[0]
         past = past[vectors[past].any(axis=1)]
         return past, vectors[past]
 

@@ -125,11 +125,7 @@ class BoundFollow:
         push = np.bincount(self._position[hit], self._strength[hit])
         order = np.argsort(-push, kind="stable")
         source = self._source[order[push[order] > 0]][:3]
-        mine = among(self._user.item, source)
-        if not mine.any():
-            return Clue(Follow.name, 0, tuple(map(int, source)), {})
-        age = int((self._user.at - self._user.time[mine].max()) // DAY_US)
-        return Clue(Follow.name, int(mine.sum()), tuple(map(int, source)), {"after_days": age})
+        return Clue(Follow.name, self._user.n_events_on(source), tuple(source.tolist()), {})
 
 
 def recent_items(user: UserState, config: Config) -> tuple[IntArray, FloatArray]:

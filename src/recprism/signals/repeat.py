@@ -67,7 +67,7 @@ class BoundRepeat:
         self._user, self._decay = user, decay_days
         of_kind = (user.item >= goal.start) & (user.item < goal.stop)
         self._counts = ~of_kind | (user.action == goal.action)
-        self._distinct, inverse = np.unique(user.item, return_inverse=True)
+        self._distinct, inverse, _ = user.distinct
         self._numbers = _numbers(user, self._counts, inverse, len(self._distinct), decay_days)
         self._place = np.zeros(n_items, np.int32)
         self._place[self._distinct] = np.arange(1, len(self._distinct) + 1, dtype=np.int32)
@@ -107,8 +107,7 @@ class BoundRepeat:
     @cached_property
     def _by_item(self) -> tuple[LongArray, list[int]]:
         """The user's events ordered by item, and where each distinct item starts."""
-        _, inverse = np.unique(self._user.item, return_inverse=True)
-        sizes = np.bincount(inverse, minlength=len(self._distinct))
+        _, inverse, sizes = self._user.distinct
         return np.argsort(inverse, kind="stable"), [0, *np.cumsum(sizes).tolist()]
 
 

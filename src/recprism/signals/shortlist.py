@@ -129,8 +129,16 @@ def _retrieve(
     if len(kind) <= limit or len(item) < wanted:  # a small catalog is shortlisted whole
         rest = np.setdiff1d(plan.admit(every_item(kind), user).item, item)
         item = np.concatenate([item, rest[_by_popularity(bound, rest)]])[:limit]
-    retrieved = np.stack([np.isin(item, best) for best in found], axis=1)
+    retrieved = _found_by(item - kind.start, [best - kind.start for best in found], len(kind))
     return Candidates.without_offers(item), retrieved
+
+
+def _found_by(number: IntArray, found: Sequence[IntArray], size: int) -> BoolArray:
+    """Which of `found` hold each of the numbers below `size`, [len(number), len(found)]."""
+    held = np.zeros((len(found), size), bool)
+    for row, best in enumerate(found):
+        held[row, best] = True
+    return held[:, number].T
 
 
 def _union(found: Sequence[IntArray], limit: int) -> IntArray:
@@ -161,7 +169,7 @@ def _cut(
     if len(np.unique(candidates.item[place])) < max(1, wanted):
         rest = np.setdiff1d(np.arange(len(candidates)), place)
         place = np.concatenate([place, rest[_by_popularity(bound, scored[rest])]])[:limit]
-    retrieved = np.stack([np.isin(place, best) for best in found], axis=1)
+    retrieved = _found_by(place, found, len(candidates))
     return candidates.take(place.astype(np.int64)), retrieved
 
 

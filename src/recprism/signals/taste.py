@@ -90,13 +90,13 @@ class BoundTaste:
             return None
         likeness = np.where(other, vectors @ self._factors.factors[wanted], -np.inf)
         best = top(likeness, min(3, int(other.sum())))
-        events = int(among(self._user.item, past[best]).sum())
+        events = self._user.n_events_on(past[best])
         return Clue(Taste.name, events, tuple(map(int, past[best])), {})
 
     @cached_property
     def _past(self) -> tuple[IntArray, FloatArray]:
         """The user's distinct items that have factors, and those factors at length 1."""
-        past = np.unique(self._user.item)
+        past = self._user.distinct[0]
         past = past[self._factors.row[past] >= 0]
         vectors = self._factors.factors[self._factors.row[past]]
         return past, vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
