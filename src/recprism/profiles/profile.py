@@ -145,11 +145,11 @@ def _segment(
     """The segment from training, or the nearest one for users who came later."""
     if not segments or (state.is_cold and not has_traits):
         return None
-    if 0 <= state.user_idx < len(segments.of_user):
-        row = int(segments.of_user[state.user_idx])
-    elif np.any(taste):
+    known = 0 <= state.user_idx < len(segments.of_user)
+    row = int(segments.of_user[state.user_idx]) if known else -1
+    if row < 0 and np.any(taste):
         row = segments.assign(taste)
-    else:
+    if row < 0:
         return None
     return SegmentFacts(id=row, name=segments.names[row], size=int(segments.sizes[row]))
 

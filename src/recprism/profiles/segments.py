@@ -28,7 +28,7 @@ MANY_USERS = 50_000
 @dataclass(frozen=True)
 class Segments:
     """`centroids` [k, taste size] are mean unit taste vectors, `of_user` [n_users] the segment of
-    each user, `sizes` [k] how many users, `names` [k] are distinct. k is 0 without users."""
+    each user (-1: in none), `sizes` [k] how many users, `names` [k] are distinct. k is 0 without users."""
 
     centroids: FloatArray
     of_user: IntArray
@@ -134,13 +134,16 @@ def _features(taste: FloatArray, hot: FloatArray) -> FloatArray:
 def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
     """Cluster of each row, numbered by size, the largest first."""
     from sklearn.cluster import KMeans, MiniBatchKMeans  # heavy, and only fitting needs it
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     n = min(n, len(np.unique(features, axis=0)))
     if len(features) < MANY_USERS:
         model = KMeans(n_clusters=n, n_init=4, random_state=seed)
     else:
         model = MiniBatchKMeans(n_clusters=n, n_init=4, random_state=seed, batch_size=4096)
-    found = model.fit_predict(features)
+    # On a busy machine threads that wait for each other take many times longer than one.
+    with threadpool_limits(1 if len(features) < MANY_USERS else None):
+        found = model.fit_predict(features)
     _, found = np.unique(found, return_inverse=True)
     by_size = np.argsort(-np.bincount(found), kind="stable")
     return np.argsort(by_size)[found].astype(np.int32)

@@ -54,14 +54,14 @@ class Taste:
     def fit(log: EventLog, n_items: int, at: int, config: Profiles, seed: int = 0) -> Taste:
         """Factors from the events of `log` (all before `at`).
 
-        At most `config.taste_size` numbers, and fewer than there are users and items. A log too
-        small for one factor gives factors of size 1 that are all zero.
+        At most `config.taste_size` numbers, and fewer than there are users (with events) and
+        items. A log too small for one factor gives factors of size 1 that are all zero.
         """
-        users_of = _distinct_users(log, n_items)
-        item = np.flatnonzero(users_of >= min(MIN_USERS, max(1, log.n_users))).astype(np.int32)
+        users_of, people = _distinct_users(log, n_items), len(np.unique(log.user))
+        item = np.flatnonzero(users_of >= min(MIN_USERS, max(1, people))).astype(np.int32)
         row = np.full(n_items, -1, np.int32)
         row[item] = np.arange(len(item), dtype=np.int32)
-        size = min(config.taste_size, log.n_users - 1, len(item) - 1)
+        size = min(config.taste_size, people - 1, len(item) - 1)
         scale = (users_of[item].astype(np.float32)) ** -DAMPING
         if size < 1:
             nothing = np.zeros((len(item), 1), np.float32)
@@ -134,12 +134,12 @@ def _distinct_users(log: EventLog, n_items: int) -> LongArray:
 def _decayed_matrix(
     log: EventLog, row: IntArray, n_rows: int, at: int, half_life_days: float, scale: FloatArray
 ) -> sp.csr_matrix:
-    """X [n_users, n_rows]: log(1 + decayed count) times the column's scale."""
-    column = row[log.item]
+    """X [users with events, n_rows]: log(1 + decayed count) times the column's scale."""
+    column, (people, user) = row[log.item], np.unique(log.user, return_inverse=True)
     known = column >= 0
     weight = np.exp2(-((at - log.time[known]) / DAY_US) / half_life_days).astype(np.float32)
-    shape = (log.n_users, n_rows)
-    counts = sp.csr_matrix((weight, (log.user[known], column[known])), shape=shape)
+    shape = (len(people), n_rows)
+    counts = sp.csr_matrix((weight, (user[known], column[known])), shape=shape)
     counts.sum_duplicates()
     counts.data = np.log1p(counts.data) * scale[counts.indices]
     return counts

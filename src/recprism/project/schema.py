@@ -491,7 +491,7 @@ class Ranker(Section):
     """Lists per batch."""
     epochs: StrictInt = Field(default=5, ge=1)
     """Most passes over the training lists."""
-    patience: StrictInt = Field(default=2, ge=1)
+    patience: StrictInt = Field(default=5, ge=1)
     """Passes without a better validation metric before a task stops."""
     snapshots: StrictInt = Field(default=8, ge=2)
     """How many weekly snapshots the weekly tasks learn from; the last one validates."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -39,7 +40,9 @@ class TaskRanker:
         """One logit per candidate [n]."""
         if len(features.numbers) == 0:
             return np.zeros(0, np.float32)
-        inputs = {"numbers": features.numbers, "codes": features.codes.astype(np.int64)}
+        inputs: dict[str, NDArray[Any]] = {"numbers": features.numbers}
+        if features.codes.shape[1]:  # without any codes the graph has no input for them
+            inputs["codes"] = features.codes.astype(np.int64)
         logit: FloatArray = self.session.run(None, inputs)[0]
         return logit
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from recprism.data.dataset import FloatArray
 from recprism.project.schema import Ranker as Config
@@ -27,6 +28,8 @@ from recprism.ranker.samples import Samples
 POINTWISE = 2.0
 """Weight of the cross-entropy beside the listwise softmax."""
 METRIC_K = 10
+AVERAGING = 0.98
+"""Decay of the moving average of the weights, per batch; the average is what is kept."""
 CHUNK = 100_000
 Progress = Callable[[str, float], None]
 """Told what is being done and which part of it is done, 0 to 1."""
@@ -79,8 +82,10 @@ def train_ranker(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    best = {task: copy.deepcopy(network.state_dict()) for task in tasks}
-    history = {task: [_validate(network, i, data[task].valid)] for i, task in enumerate(tasks)}
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
+    smooth: Network = averaged.module
+    best = {task: copy.deepcopy(smooth.state_dict()) for task in tasks}
+    history = {task: [_validate(smooth, i, data[task].valid)] for i, task in enumerate(tasks)}
     active = [task for task in tasks if len(data[task].train)]
     steps = _steps(data, config)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -97,10 +102,11 @@ def train_ranker(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
+            averaged.update_parameters(network)
         for task in list(active):
-            metric = _validate(network, tasks.index(task), data[task].valid)
+            metric = _validate(smooth, tasks.index(task), data[task].valid)
             if metric > max(history[task]) or not data[task].valid.hits.any():
-                best[task] = copy.deepcopy(network.state_dict())
+                best[task] = copy.deepcopy(smooth.state_dict())
             history[task].append(metric)
             if len(history[task]) - 1 - int(np.argmax(history[task])) >= config.patience:
                 active.remove(task)

@@ -6,15 +6,16 @@ Training fits a snapshot for each week of the grid and one at `until`; serving o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
-from recprism.data.dataset import Catalog, EventLog, FloatArray
+from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray
 from recprism.profiles.segments import Segments, label_shares
 from recprism.profiles.taste import Taste
 from recprism.project.schema import ProjectFile
@@ -113,19 +114,36 @@ def fit_snapshot(ground: Ground, log: EventLog, at: int) -> Snapshot:
     """Fit everything on the events of `log` before `at`; later ones are not looked at."""
     known, project, catalog = log.until(at), ground.project, ground.catalog
     taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
-    share, names = _label_shares(known, ground.labels)
-    segments = Segments.fit(
-        fold_in_all(taste, known, at),
-        catalog.users.traits,
-        n=project.profiles.segments,
-        seed=project.ranker.seed,
-        label_share=share,
-        label_names=names,
-        language=project.language,
-    )
+    segments = _fit_segments(ground, known, taste, at)
     setting = ground.setting(taste, len(segments), at)
     signals = {n: s.fit(setting, known, segments.of_user) for n, s in SIGNALS.items()}
     return Snapshot(setting, signals, segments)
+
+
+def _fit_segments(ground: Ground, known: EventLog, taste: Taste, at: int) -> Segments:
+    """Segments of those of whom something is known at `at`: a past or a trait.
+
+    All others are in no segment (-1): that somebody comes later must not move a centroid.
+    """
+    project, traits = ground.project, ground.catalog.users.traits
+    people = np.diff(known.offsets) > 0
+    if traits.width:
+        has_trait = traits.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+        people |= has_trait.to_numpy()
+        traits = traits.filter(pl.Series(people))
+    share, names = _label_shares(known, ground.labels)
+    fitted = Segments.fit(
+        fold_in_all(taste, known, at)[people],
+        traits,
+        n=project.profiles.segments,
+        seed=project.ranker.seed,
+        label_share=share[people],
+        label_names=names,
+        language=project.language,
+    )
+    of_user = np.full(len(people), UNKNOWN, np.int32)
+    of_user[people] = fitted.of_user
+    return replace(fitted, of_user=of_user)
 
 
 def fold_in_all(taste: Taste, log: EventLog, at: int) -> FloatArray:

@@ -199,6 +199,7 @@ class SignalKit:
             assert score.shape == (len(items), len(fitted.columns))
             assert np.isfinite(score).all()
             assert bound.score(items[:0]).shape == (0, len(fitted.columns))
+            assert not fitted.sparse or (score >= 0).all()
 
     def test_a_score_depends_on_the_item_and_not_on_its_neighbors(
         self, fitted: Signal, signal_shop: SignalShop
@@ -218,6 +219,13 @@ class SignalKit:
             bound.clue(items[:1])
             np.testing.assert_array_equal(bound.score(items), before)
 
+    def test_the_main_number_is_the_first_one_of_the_score(
+        self, fitted: Signal, signal_shop: SignalShop
+    ) -> None:
+        items = every_item(signal_shop)
+        for bound in all_bound(fitted, signal_shop):
+            np.testing.assert_array_equal(bound.main(items), bound.score(items)[:, 0])
+
     @pytest.mark.parametrize("n", [0, 1, 7, 10_000])
     def test_retrieves_distinct_items_in_range_best_first(
         self, fitted: Signal, signal_shop: SignalShop, n: int
@@ -228,7 +236,7 @@ class SignalKit:
                 assert len(best) <= n
                 assert len(np.unique(best)) == len(best)
                 assert ((best >= kind.start) & (best < kind.stop)).all()
-                main = bound.score(best)[:, 0]
+                main = bound.main(best)
                 assert (np.diff(main) <= 1e-5 * (1 + np.abs(main[1:]))).all()
 
     def test_a_clue_points_at_real_events_and_items(
