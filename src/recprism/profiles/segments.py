@@ -28,7 +28,10 @@ MANY_USERS = 50_000
 @dataclass(frozen=True)
 class Segments:
     """`centroids` [k, taste size] are mean unit taste vectors, `of_user` [n_users] the segment of
-    each user (-1: in none), `sizes` [k] how many users, `names` [k] are distinct. k is 0 without users."""
+    each user (-1: in none), `sizes` [k] how many users, `names` [k] are distinct.
+
+    k is 0 without users.
+    """
 
     centroids: FloatArray
     of_user: IntArray

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -82,8 +82,9 @@ def train_ranker(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
-    smooth: Network = averaged.module
+    average = get_ema_multi_avg_fn(AVERAGING)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(network, multi_avg_fn=average)
+    smooth = cast(Network, averaged.module)
     best = {task: copy.deepcopy(smooth.state_dict()) for task in tasks}
     history = {task: [_validate(smooth, i, data[task].valid)] for i, task in enumerate(tasks)}
     active = [task for task in tasks if len(data[task].train)]
