@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.data.dataset import DAY_US, IntArray
-from recprism.engine.ranking import Ranked, is_stranger, main_numbers
+from recprism.engine.ranking import WISH_WEIGHT, Ranked, is_stranger, main_numbers
 from recprism.engine.titles import Titles
 from recprism.explain import ItemFacts, compose, normalize_shares
 from recprism.model import Model
@@ -64,7 +64,7 @@ class Explainer:
         nothing = drops.sum(axis=1) <= 0
         drops[nothing] = ranked.retrieved[positions][nothing]
         if self._binder.user.wish is not None:
-            drops[:, list(SIGNALS).index("content")] += drops.sum(axis=1)
+            drops[:, list(SIGNALS).index("content")] += WISH_WEIGHT * drops.sum(axis=1)
         return drops
 
     def _plain_shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
