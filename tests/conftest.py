@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""On a busy machine threads that wait for each other make small trainings take minutes."""
+
 SMALL_DISK_BYTES = 4 << 20
 
 

@@ -144,4 +144,4 @@ def test_reasons_in_chinese_hold_to_their_evidence_too(chinese: Engine) -> None:
     assert coupons.short_because == "目前没有优惠券对该用户有效"
     milk = chinese.recommend(MILK_BUYER, ["products"], at=END).lists["products"]
     said: Mapping[str, str] = {item.id: item.reason.text for item in milk.items}
-    assert said["p01"] == "您大约每7天购买一次whole milk，上次是6天前。"
+    assert said["p01"] == "您大约每7天购买一次“whole milk”，上次是6天前。"
