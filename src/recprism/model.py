@@ -19,7 +19,7 @@ import numpy as np
 from recprism.artifact import read_arrays, read_manifest, write_arrays
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
-from recprism.data.dataset import Catalog, EventLog, FloatArray
+from recprism.data.dataset import DAY_US, Catalog, EventLog, FloatArray
 from recprism.data.saved import open_catalog, open_events
 from recprism.lists.effects import SlotEffects
 from recprism.project.schema import ProjectFile
@@ -28,6 +28,7 @@ from recprism.ranker.features import FeatureSpec
 from recprism.ranker.scorer import TaskRanker
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.snapshot import Ground, Snapshot
+from recprism.signals.trend import WINDOW_DAYS
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Model:
     def plans(self) -> dict[str, TaskPlan]:
         """The compiled tasks."""
         return compile_tasks(self.project, self.catalog)
+
+    @cached_property
+    def active_users(self) -> int:
+        """How many users did something in the trend's window before `until`, at least 1."""
+        late = self.events.time >= self.until - WINDOW_DAYS * DAY_US
+        return max(1, len(np.unique(self.events.user[late])))
 
     @cached_property
     def features(self) -> FeatureSpec:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recprism.data.dataset import EventLog
+from recprism.data.dataset import DAY_US, EventLog
 from recprism.profiles.state import UserState, state_from_log, usual_context
 
 
@@ -56,6 +56,25 @@ def test_later_events_and_other_users_change_nothing(times: list[list[int]], at:
     assert same(state, state_from_log(alone, 0, at))
     assert state.time.tolist() == [time for time in times[0] if time < at]
     assert all(len(getattr(state, name)) == len(state.item) for name in ("action", "value"))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40)), max_size=12),
+    st.lists(st.integers(0, 6), unique=True),
+)
+def test_counts_of_the_past_are_those_of_a_walk_over_it(
+    events: list[tuple[int, int]], asked: list[int]
+) -> None:
+    item = np.array([row[0] for row in events], np.int32)
+    time = np.array([row[1] * DAY_US // 4 for row in events], np.int64)
+    state = replace(state_from_log(log_of([[]]), 0, 1), item=item, time=time)
+    assert state.n_events_on(np.array(asked, np.int32)) == sum(i in asked for i, _ in events)
+    assert state.n_days == len({quarter // 4 for _, quarter in events})
+    distinct, place, counts = state.distinct
+    assert distinct.tolist() == sorted({i for i, _ in events})
+    assert distinct[place].tolist() == item.tolist()
+    assert counts.tolist() == [item.tolist().count(i) for i in distinct.tolist()]
 
 
 @pytest.mark.parametrize("user_idx", [-1, 1])

@@ -56,7 +56,10 @@ class Visit(NamedTuple):
 
 
 def visits_of(events: EventLog) -> dict[int, list[Visit]]:
-    """The visits of each user in the order of time: a session of a day, or a day without one."""
+    """The visits of each user in the order of time: a session of a day, or a day without one.
+
+    Visits that begin at once are in the order of their session codes.
+    """
     found: dict[tuple[int, int, int], Visit] = {}
     rows = zip(events.user, events.item, events.time, events.session, strict=True)
     for user, item, time, session in rows:
@@ -64,7 +67,7 @@ def visits_of(events: EventLog) -> dict[int, list[Visit]]:
         visit = found.get(key, Visit(int(time), set()))
         found[key] = Visit(min(visit.time, int(time)), visit.items | {int(item)})
     users: dict[int, list[Visit]] = defaultdict(list)
-    for (user, _, _), visit in sorted(found.items(), key=lambda pair: pair[1].time):
+    for (user, _, _), visit in sorted(found.items(), key=lambda pair: (pair[1].time, pair[0])):
         users[user].append(visit)
     return users
 

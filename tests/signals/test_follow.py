@@ -125,7 +125,7 @@ def test_while_an_item_is_looked_at_it_alone_is_followed() -> None:
     assert (item.tolist(), weight.tolist()) == ([3], [1.0])
 
 
-def test_evidence_is_what_was_bought_before_and_how_long_ago() -> None:
+def test_evidence_is_what_was_bought_before() -> None:
     log = many([(0, 1.0, -1), (2, 2.0, -1), (1, 3.0, -1)])
     follow = follow_of(log, EVERYTHING)
     user = state_of([(2, 0, 20.0), (0, 0, 26.0), (0, 0, 28.0)], 30.5)
@@ -134,5 +134,4 @@ def test_evidence_is_what_was_bought_before_and_how_long_ago() -> None:
     assert clue is not None
     assert set(clue.items) == {0, 2}
     assert clue.events == 3
-    assert clue.facts == {"after_days": 2}
     assert bound.clue(np.array([4], np.int32)) is None

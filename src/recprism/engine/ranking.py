@@ -104,10 +104,8 @@ def _popular_share(model: Model, plan: TaskPlan, shortlist: Shortlist) -> NDArra
     """
     names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
     users = np.expm1(shortlist.columns[:, :2, names.index("trend.users")].max(axis=1))
-    late = model.events.time >= model.until - WINDOW_DAYS * DAY_US
-    active = max(1, len(np.unique(model.events.user[late])))
     scale = min(1.0, plan.horizon_us / (WINDOW_DAYS * DAY_US))
-    return np.asarray(np.clip(users / active * scale, 0.0, 1.0), np.float64)
+    return np.asarray(np.clip(users / model.active_users * scale, 0.0, 1.0), np.float64)
 
 
 def _without_ranker(

@@ -13,7 +13,11 @@ from recprism.signals.taste import top
 
 @dataclass(frozen=True)
 class Near:
-    """A near item: the mean of the cosines that are known, and each of them (None: unknown)."""
+    """A near item: the mean of the two cosines, and each of them.
+
+    A cosine unknown for the near item alone (None) counts as 0, one that is unknown for all is left
+    out of the mean.
+    """
 
     item: int
     score: float
@@ -27,9 +31,9 @@ def nearest_items(model: Model, kind: KindTable, item_idx: int, n: int) -> list[
     content = _cosines(model.content.item[kind.start : kind.stop], item_idx - kind.start)
     both = np.stack([behavior, content])
     known = np.isfinite(both)
-    n_known = known.sum(axis=0)
-    score = np.where(known, both, 0.0).sum(axis=0) / np.maximum(1, n_known)
-    score[n_known == 0] = -np.inf
+    of_item = max(1, int(known.any(axis=1).sum()))
+    score = np.where(known, both, 0.0).sum(axis=0) / of_item
+    score[~known.any(axis=0)] = -np.inf
     score[item_idx - kind.start] = -np.inf
     best = top(score.astype(np.float32), n)
     return [

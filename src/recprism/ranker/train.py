@@ -82,8 +82,7 @@ def train_ranker(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    average = get_ema_multi_avg_fn(AVERAGING)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(network, multi_avg_fn=average)
+    averaged = AveragedModel(network, multi_avg_fn=_average)
     smooth = cast(Network, averaged.module)
     best = {task: copy.deepcopy(smooth.state_dict()) for task in tasks}
     history = {task: [_validate(smooth, i, data[task].valid)] for i, task in enumerate(tasks)}
@@ -121,6 +120,17 @@ def train_ranker(
         config,
         dict(code_sizes),
     )
+
+
+def _average(averaged: Any, current: Any, n_averaged: Any) -> None:
+    """Moving average of weights, in place, that forgets the first batches quickly.
+
+    The decay after n batches is (1 + n) / (10 + n), at most `AVERAGING`: with a fixed one, a small
+    project would keep little but what it had after its first batch.
+    """
+    n = float(n_averaged)
+    decay = min(AVERAGING, (1 + n) / (10 + n))
+    get_ema_multi_avg_fn(decay)(averaged, current, n_averaged)  # type: ignore[no-untyped-call]
 
 
 def _steps(data: Mapping[str, TaskData], config: Config) -> int:

@@ -1,0 +1,218 @@
+"""A ranker finds a planted rule, stops in time, and gives the same for the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from tests.ranker.planted import CODES, N_NUMBERS, SIZE, config, lists, nothing, task
+
+from recprism.project.schema import Ranker as Config
+from recprism.ranker.architectures import ARCHITECTURES
+from recprism.ranker.network import CLIP, Network, measure_numbers
+from recprism.ranker.samples import Samples
+from recprism.ranker.train import (
+    METRIC_K,
+    POINTWISE,
+    TaskData,
+    _loss,
+    _prepared,
+    list_ndcg,
+    predict,
+    train_ranker,
+)
+
+LEARNED = 0.75
+"""NDCG of a ranker that has found the rule; one at random has 0.5."""
+EVERY = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+@EVERY
+def test_a_planted_rule_is_found_for_every_task(architecture: str) -> None:
+    data = {"big": task(number=0), "small": task(40, seed=5, number=3), "color": task(color=2)}
+    trained = train_ranker(data, CODES, config(architecture=architecture, epochs=12))
+    for i, name in enumerate(data):
+        valid = data[name].valid
+        found = list_ndcg(predict(trained.networks[i], i, valid), valid, METRIC_K)
+        assert found > LEARNED, name
+        assert found > trained.history[name][0] + 0.2
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_ranker(architecture: str) -> None:
+    data = {"one": task(number=1), "two": task(24, number=2)}
+
+    def logits(seed: int) -> np.ndarray:
+        trained = train_ranker(data, CODES, config(architecture=architecture, seed=seed, epochs=2))
+        return np.asarray(predict(trained.networks[0], 0, data["one"].valid))
+
+    np.testing.assert_array_equal(logits(3), logits(3))
+    assert not np.array_equal(logits(3), logits(4))
+
+
+def test_the_architectures_are_those_of_the_project_file() -> None:
+    known = get_args(Config.model_fields["architecture"].annotation)
+    assert set(known) == set(ARCHITECTURES)
+    assert all(getattr(found, "name", "") == name for name, found in ARCHITECTURES.items())
+
+
+@EVERY
+def test_single_shares_nothing_and_the_others_share_something(architecture: str) -> None:
+    data = [task(4, number=0), task(4, number=1)]
+    network = a_network([d.train for d in data], config(architecture=architecture))
+    with torch.no_grad():  # heads start at zero and would hide what lies behind them
+        for head in network.heads:
+            head.weight.fill_(1.0)  # type: ignore[operator]
+    moved: list[set[str]] = []
+    for i, one in enumerate(data):
+        network.zero_grad()
+        _loss(network, i, _prepared(network, i, one.train), np.arange(4)).backward()  # type: ignore[no-untyped-call]
+        moved.append(
+            {n for n, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+        )
+    assert all(moved)
+    assert bool(moved[0] & moved[1]) == (architecture != "single")
+
+
+def test_history_begins_before_training_and_ends_after_the_last_epoch() -> None:
+    steps: list[float] = []
+    trained = train_ranker(
+        {"one": task(number=0)}, CODES, config(), progress=lambda _, done: steps.append(done)
+    )
+    assert len(trained.history["one"]) == config().epochs + 1
+    assert steps[-1] == 1.0
+    assert steps == sorted(steps)
+
+
+def test_a_task_stops_after_so_many_epochs_without_gain_and_keeps_its_best() -> None:
+    noise = TaskData(lists(48, seed=1), lists(48, seed=2))
+    settings = config(epochs=30, patience=2)
+    trained = train_ranker({"noise": noise}, CODES, settings)
+    history = trained.history["noise"]
+    assert len(history) < settings.epochs + 1
+    assert len(history) - 1 - int(np.argmax(history)) == settings.patience
+    kept = list_ndcg(predict(trained.networks[0], 0, noise.valid), noise.valid, METRIC_K)
+    assert kept == pytest.approx(max(history), abs=1e-9)
+
+
+def test_one_task_may_stop_while_another_learns_on() -> None:
+    data = {"noise": TaskData(lists(24, seed=1), lists(24, seed=2)), "rule": task(number=0)}
+    history = train_ranker(data, CODES, config(epochs=12, patience=2)).history
+    assert len(history["noise"]) < len(history["rule"])
+
+
+@EVERY
+def test_a_task_without_lists_spoils_nothing(architecture: str) -> None:
+    data = {"rule": task(number=0), "nobody": TaskData(nothing(), nothing())}
+    trained = train_ranker(data, CODES, config(architecture=architecture))
+    assert trained.history["nobody"] == [0.0]
+    assert max(trained.history["rule"]) > LEARNED
+    assert np.isfinite(predict(trained.networks[1], 1, data["rule"].valid)).all()
+    assert np.isfinite(trained.medians).all()
+
+
+def test_without_outcomes_to_validate_on_the_last_epoch_is_kept() -> None:
+    blind = lists(8, seed=3, number=0)
+    blind = replace(blind, label=np.zeros_like(blind.label), hits=np.zeros_like(blind.hits))
+    trained = train_ranker({"rule": TaskData(task(number=0).train, blind)}, CODES, config())
+    valid = task(number=0).valid
+    assert list_ndcg(predict(trained.networks[0], 0, valid), valid, METRIC_K) > LEARNED
+
+
+def test_medians_are_those_of_the_training_numbers() -> None:
+    one = task(number=0)
+    trained = train_ranker({"one": one}, CODES, config(epochs=1))
+    wanted = np.median(one.train.numbers.astype(np.float32), axis=0)
+    np.testing.assert_allclose(trained.medians[0], wanted, atol=1e-3)
+
+
+def a_network(parts: list[Samples], settings: Config) -> Network:
+    torch.manual_seed(0)
+    scale, mean, spread = measure_numbers([part.numbers for part in parts])
+    return Network(scale, mean, spread, list(CODES.values()), settings)
+
+
+def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
+    samples = lists(3, seed=4, number=0)
+    label, weight = samples.label.copy(), np.ones(len(samples.label), np.float32)
+    label[1] = 1  # the first list has one or two hits, the last one none
+    label[2 * SIZE :] = 0
+    weight[label == 0] = 2.5
+    samples = replace(samples, label=label, weight=weight)
+    network = a_network([samples], config())
+    with torch.no_grad():
+        for linear in network.linear:
+            linear.weight.normal_()  # type: ignore[operator]
+    logit = predict(network, 0, samples).astype(np.float64)
+    listwise, pointwise = [], 0.0
+    for rows in (slice(0, SIZE), slice(SIZE, 2 * SIZE), slice(2 * SIZE, 3 * SIZE)):
+        score, hit, rate = logit[rows], label[rows], weight[rows]
+        share = np.exp(score) / (rate * np.exp(score)).sum()
+        if hit.any():
+            listwise.append(-np.log(share[hit == 1]).mean())
+        probability = 1 / (1 + np.exp(-score))
+        surprise = -np.log(np.where(hit == 1, probability, 1 - probability))
+        pointwise += float((rate * surprise).sum())
+    wanted = np.mean(listwise) + POINTWISE * pointwise / weight.sum()
+    found = _loss(network, 0, _prepared(network, 0, samples), np.arange(3))
+    assert float(found.detach()) == pytest.approx(wanted, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("score", "label", "hits", "wanted"),
+    [
+        ([3, 2, 1], [1, 0, 0], 1, 1.0),
+        ([1, 2, 3], [1, 0, 0], 1, 1 / np.log2(4)),
+        ([3, 2, 1], [0, 0, 0], 1, 0.0),
+        ([3, 2, 1], [1, 0, 0], 2, 1 / (1 + 1 / np.log2(3))),
+        ([3, 2, 1], [1, 1, 1], 5, 1.0),
+    ],
+)
+def test_ndcg_of_hand_worked_lists(
+    score: list[float], label: list[int], hits: int, wanted: float
+) -> None:
+    """At a cut-off of 2, beside a list that has nothing to find and does not count."""
+    empty = lists(1, seed=0)
+    n = len(score)
+    samples = replace(
+        empty,
+        label=np.array([*label, 0, 0], np.int8),
+        offsets=np.array([0, n, n + 2], np.int64),
+        user=np.zeros(2, np.int32),
+        hits=np.array([hits, 0], np.int32),
+    )
+    wanted = wanted if score[0] == 3 else 0.0  # the hit of the reversed list is beyond the cut-off
+    assert list_ndcg(np.array([*score, 1, 2], np.float32), samples, 2) == pytest.approx(wanted)
+
+
+def test_numbers_are_standardized_per_task_and_clipped() -> None:
+    parts = [lists(40, seed=1), lists(40, seed=2)]
+    parts[1] = replace(parts[1], numbers=(parts[1].numbers * 10).astype(np.float16))
+    network = a_network(parts, config())
+    for i, part in enumerate(parts):
+        standard = network.prepare(torch.from_numpy(part.numbers.astype(np.float32)), i).numpy()
+        np.testing.assert_allclose(standard.mean(axis=0), 0, atol=0.05)
+        np.testing.assert_allclose(standard.std(axis=0), 1, atol=0.05)
+    far = torch.full((1, N_NUMBERS), 60_000.0)
+    assert float(network.prepare(far, 0).max()) <= CLIP
+    assert float(network.prepare(-far, 0).min()) >= -CLIP
+
+
+def test_a_number_that_never_changes_does_no_harm() -> None:
+    numbers = np.zeros((10, 3), np.float16)
+    numbers[:, 1] = 7.0
+    numbers[:, 2] = np.arange(10)
+    scale, mean, spread = measure_numbers([numbers, numbers[:0]])
+    assert np.isfinite([*scale, *mean.ravel(), *spread.ravel()]).all()
+    assert spread[0, :2].tolist() == [1.0, 1.0]
+    assert (scale > 0).all()
+
+
+def test_a_handful_of_batches_is_enough_to_be_better_than_chance() -> None:
+    """The average of the weights must not hold on to the first of them."""
+    small = TaskData(lists(16, seed=1, number=0), lists(40, seed=2, number=0))
+    history = train_ranker({"rule": small}, CODES, config(epochs=6)).history["rule"]
+    assert max(history) > history[0] + 0.2
