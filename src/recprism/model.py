@@ -8,7 +8,8 @@ with a goal, `project.json` (the filled project file) and `model.json` (names an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
 from recprism.data.dataset import DAY_US, Catalog, EventLog, FloatArray
 from recprism.data.saved import open_catalog, open_events
+from recprism.errors import ArtifactError
 from recprism.lists.effects import SlotEffects
 from recprism.project.schema import ProjectFile
 from recprism.ranker.calibrate import Calibration
@@ -111,8 +113,10 @@ def open_model(folder: Path) -> Model:
     Raises `ArtifactError` when it is damaged or was written by a newer version.
     """
     read_manifest(folder)
-    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    project = ProjectFile.model_validate_json((folder / "project.json").read_bytes())
+    with _readable(folder / "model.json") as file:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    with _readable(folder / "project.json") as file:
+        project = ProjectFile.model_validate_json(file.read_bytes())
     catalog = open_catalog(folder)
     arrays = read_arrays(folder / "content.safetensors")
     content, wishes = Content.from_arrays(arrays), arrays.get("wishes")
@@ -140,17 +144,31 @@ def open_model(folder: Path) -> Model:
 def _open_rankers(folder: Path, tasks: Mapping[str, Any]) -> dict[str, TaskRanker]:
     if not tasks:
         return {}
-    arrays = read_arrays(folder / "ranker.safetensors")
-    return {
-        task: TaskRanker.open(
-            (folder / f"{task}.onnx").read_bytes(),
-            Calibration(
-                arrays[f"{task}/logit"],
-                arrays[f"{task}/probability"],
-                about["calibration"],
-                about["positives"],
-            ),
-            np.asarray(arrays[f"{task}/medians"]),
+    arrays, rankers = read_arrays(folder / "ranker.safetensors"), {}
+    for task, about in tasks.items():
+        calibration = Calibration(
+            arrays[f"{task}/logit"],
+            arrays[f"{task}/probability"],
+            about["calibration"],
+            about["positives"],
         )
-        for task, about in tasks.items()
-    }
+        with _readable(folder / f"{task}.onnx") as file:
+            medians = np.asarray(arrays[f"{task}/medians"])
+            rankers[task] = TaskRanker.open(file.read_bytes(), calibration, medians)
+    return rankers
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[Path]:
+    """Turn whatever a damaged file raises inside the block into `ArtifactError`.
+
+    Every library has errors of its own, the runtime of graphs ones without a common base.
+    """
+    try:
+        yield file
+    except Exception as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArtifactError(
+            f"`{file}` cannot be read ({said}). "
+            "Train again, or roll back with `recprism artifacts use`."
+        ) from error

@@ -47,6 +47,8 @@ Progress = Callable[[str, float], None]
 TEXTS_PER_S = 70
 LIST_MS = 4.0
 """What `plan` reckons with: texts encoded per second, and milliseconds per training list."""
+PERSONAL_RULE = "sum:repeat.strength"
+"""Count x exp(-days since the last time / decay), over what an item links to: the rule to beat."""
 SAMPLES_FORMAT = 2
 """Raised whenever samples of the same data and settings would come out differently."""
 VALID_WEEKS = 4
@@ -465,7 +467,9 @@ def _fit_rankers(
     if not data:
         return {}, {"tasks": {}, "note": "nobody reached a goal in the past that is known"}
     with timer.time("train"):
-        trained = train_ranker(data, workspace.features.codes, ranker, progress)
+        features = workspace.features
+        rule = features.numbers.index(PERSONAL_RULE)
+        trained = train_ranker(data, features.codes, ranker, progress, rule)
     rankers, account = {}, {}
     with timer.time("calibrate"):
         graphs = export_onnx(trained)
@@ -478,6 +482,7 @@ def _fit_rankers(
                 "lists": len(data[task].train),
                 "validation_lists": len(data[task].valid),
                 "validation_ndcg@10": trained.history[task],
+                "leaning_on_rule": trained.leaning[task],
                 "calibration": calibration.method,
                 "calibration_positives": calibration.positives,
             }

@@ -28,6 +28,8 @@ from recprism.ranker.samples import Samples
 POINTWISE = 2.0
 """Weight of the cross-entropy beside the listwise softmax."""
 METRIC_K = 10
+LEANINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Weights of the personal rule that validation chooses from."""
 AVERAGING = 0.98
 """Decay of the moving average of the weights, per batch; the average is what is kept."""
 CHUNK = 100_000
@@ -48,7 +50,8 @@ class TrainedRanker:
     """A network per task (the weights of its best epoch), and how training went.
 
     `history[task]` is the validation NDCG@10 after each epoch, from the untrained network on;
-    `medians` [tasks, f] are the medians of the training numbers.
+    `medians` [tasks, f] are the medians of the training numbers, `leaning[task]` the weight of the
+    personal rule.
     """
 
     tasks: list[str]
@@ -57,6 +60,7 @@ class TrainedRanker:
     history: Mapping[str, list[float]]
     config: Config
     code_sizes: Mapping[str, int] = field(default_factory=dict)
+    leaning: Mapping[str, float] = field(default_factory=dict)
 
 
 def train_ranker(
@@ -64,9 +68,12 @@ def train_ranker(
     code_sizes: Mapping[str, int],
     config: Config,
     progress: Progress | None = None,
+    rule: int | None = None,
 ) -> TrainedRanker:
     """Train one network for all tasks of `data` (or one per task, by `config.architecture`).
 
+    `rule` is the column of a simple personal rule, to which each task is then drawn as far as
+    validation says (see `_lean_on_rule`).
     Deterministic for one seed, machine and number of threads.
     """
     tasks = list(data)
@@ -112,14 +119,38 @@ def train_ranker(
                 active.remove(task)
         if progress is not None:
             progress("train the ranker", (epoch + 1) / config.epochs)
+    networks = [_with_weights(network, best[task]) for task in tasks]
+    leaning = dict.fromkeys(tasks, 0.0)
+    if rule is not None:
+        for i, task in enumerate(tasks):
+            leaning[task] = _lean_on_rule(networks[i], i, data[task].valid, rule)
     return TrainedRanker(
         tasks,
-        [_with_weights(network, best[task]) for task in tasks],
+        networks,
         medians,
         history,
         config,
         dict(code_sizes),
+        leaning,
     )
+
+
+@torch.no_grad()
+def _lean_on_rule(network: Network, task: int, prepared: Samples, rule: int) -> float:
+    """Add the rule's number to the logit with the weight that validates best, and return it.
+
+    The weight is a share of the spread of the logits, one of `LEANINGS`. A task with few lists
+    cannot learn from them how good a simple rule is; a single weight it can.
+    """
+    logit = _score(network, task, prepared)
+    if len(logit) == 0:
+        return 0.0
+    number, spread = prepared.numbers[:, rule].astype(np.float32), float(logit.std())
+    metrics = [list_ndcg(logit + w * spread * number, prepared, METRIC_K) for w in LEANINGS]
+    best = LEANINGS[int(np.argmax(metrics))]
+    linear = cast(torch.nn.Linear, network.linear[task])
+    linear.weight[0, rule] += best * spread
+    return best
 
 
 def _average(averaged: Any, current: Any, n_averaged: Any) -> None:
