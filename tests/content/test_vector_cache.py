@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_a_full_disk_is_named_and_leaves_no_partial_file(
     counting: Counting, small_disk: Path
 ) -> None:
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(1000 * 1024))
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 24 * 1024))
     texts = [f"text number {n}" for n in range(60)]
     with pytest.raises(DiskFull, match=r"filled while writing `.*counting-1-passage.*safetensors`"):
         encode_texts(counting, texts, cache=small_disk)

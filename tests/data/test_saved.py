@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_a_catalog_that_lacks_a_part_is_damaged(shop: Dataset, tmp_path: Path) -
 
 def test_a_full_disk_is_one_sentence(shop: Dataset, small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
-        (small_disk / "filler").write_bytes(b"x" * 2**21)
+        (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free + 1))
     with pytest.raises(DiskFull, match=r"The disk filled while writing `.*`"):
         save_dataset(shop, small_disk)
 
