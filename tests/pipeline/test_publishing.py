@@ -1,0 +1,128 @@
+"""Whatever happens while training, the artifact that served goes on serving."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recprism import pipeline
+from recprism.artifact import FORMAT_VERSION, MANIFEST, ArtifactShelf
+from recprism.engine import open_engine
+from recprism.errors import ArtifactError, DiskFull, NotTrained
+from recprism.pipeline import train
+from recprism.project import load_project
+from recprism.store import MemoryStore
+
+pytestmark = pytest.mark.slow
+
+
+def shelf_of(folder: Path) -> ArtifactShelf:
+    return ArtifactShelf(folder / ".recprism" / "artifacts")
+
+
+def serving(folder: Path) -> str:
+    """The artifact that answers, after a real request."""
+    answer = open_engine(folder, store=MemoryStore()).recommend("mia")
+    assert answer.lists["products"].items
+    return answer.artifact
+
+
+def test_an_artifact_says_what_it_is(shop_copy: Path) -> None:
+    artifact = train(load_project(shop_copy), until="2024-05-06T02:00:00+02:00")
+    manifest = json.loads((artifact.path / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["id"] == artifact.id == artifact.path.name
+    assert (manifest["project"], manifest["until"]) == ("shop", "2024-05-06T00:00:00")
+    assert manifest["with_later"] is True
+    assert manifest["project_hash"] == load_project(shop_copy).hash
+    assert manifest["training"] == json.loads(json.dumps(artifact.training))
+    assert set(manifest["training"]["tasks"]) == {"products", "coupons", "ads"}
+    assert all(seconds >= 0 for seconds in manifest["training"]["seconds"].values())
+    names = {"report.json", "model.json", "project.json", "ads.onnx", "snapshot.safetensors"}
+    assert names <= set(manifest["files"])
+
+
+@pytest.mark.parametrize("stage", ["save_dataset", "save_model", "fit_snapshot", "_fit_rankers"])
+def test_a_crash_at_any_stage_changes_nothing(
+    shop_copy: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    before, cache = serving(shop_copy), shop_copy / ".recprism" / "cache"
+    # New sources, so that every stage has work to do.
+    os.utime(shop_copy / "data" / "purchases.csv")
+
+    def crash(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("crash")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline, stage, crash)
+        with pytest.raises(RuntimeError, match="crash"):
+            train(load_project(shop_copy))
+    assert serving(shop_copy) == before
+    assert [path.name for path in shelf_of(shop_copy).root.glob(".building-*")] == []
+    assert [path.name for path in cache.glob(".prepared-*")] == []
+    assert train(load_project(shop_copy)).id == serving(shop_copy) != before
+
+
+def test_a_disk_that_fills_is_one_sentence_and_changes_nothing(
+    trained_shop: Path, small_disk: Path
+) -> None:
+    folder = Path(shutil.copytree(trained_shop, small_disk / "shop"))
+    before = serving(folder)
+    filler = folder.parent / "filler"
+    tried = set()
+    for spare in (4_096, 65_536, 262_144):
+        filler.unlink(missing_ok=True)
+        free = os.statvfs(small_disk)
+        filler.write_bytes(b"x" * (free.f_bavail * free.f_frsize - spare))
+        os.utime(folder / "data" / "purchases.csv")
+        with pytest.raises(DiskFull, match=re.escape(f"The disk filled while writing `{folder}")):
+            train(load_project(folder))
+        assert serving(folder) == before
+        tried.add(spare)
+    filler.unlink()
+    assert train(load_project(folder)).id == serving(folder)
+    assert len(tried) == 3
+
+
+def test_a_pinned_artifact_answers_until_it_is_let_go(shop_copy: Path) -> None:
+    shelf, first = shelf_of(shop_copy), serving(shop_copy)
+    second = train(load_project(shop_copy)).id
+    assert serving(shop_copy) == second
+    shelf.use(first)
+    assert serving(shop_copy) == first
+    third = train(load_project(shop_copy)).id
+    assert serving(shop_copy) == first
+    shelf.unpin()
+    assert serving(shop_copy) == third
+
+
+def test_a_pinned_artifact_with_an_end_folds_in_what_came_later(shop_copy: Path) -> None:
+    shelf = shelf_of(shop_copy)
+    past = train(load_project(shop_copy), until="2024-03-04").id
+    train(load_project(shop_copy))
+    shelf.use(past)
+    engine = open_engine(shop_copy, store=MemoryStore())
+    assert engine.artifact_id == past
+    seen = [len(engine.profile("mia", at=at).history) for at in ("2024-03-04", "2024-04-04")]
+    assert seen[1] > seen[0]
+
+
+def test_an_artifact_of_a_newer_version_is_refused(shop_copy: Path) -> None:
+    file = shelf_of(shop_copy).current() / MANIFEST
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["format_version"] = FORMAT_VERSION + 1
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    said = f"has format version {FORMAT_VERSION + 1}, .* reads up to {FORMAT_VERSION}"
+    with pytest.raises(ArtifactError, match=said):
+        open_engine(shop_copy)
+
+
+def test_an_untrained_project_says_what_to_run(shop_copy: Path) -> None:
+    shutil.rmtree(shop_copy / ".recprism")
+    with pytest.raises(NotTrained, match=r"has no trained artifact.*recprism train"):
+        open_engine(shop_copy)
