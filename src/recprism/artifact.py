@@ -233,6 +233,7 @@ def write_arrays(path: Path | str, arrays: Mapping[str, NDArray[Any]]) -> None:
         dense[name] = dense[name].reshape(array.shape)
     with watch_disk(path):
         save_file(dense, str(path))
+        Path(path).chmod(0o644)  # it is written for its owner alone, another one may serve it
 
 
 def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:

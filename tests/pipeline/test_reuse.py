@@ -118,7 +118,7 @@ def test_worker_processes_make_the_samples_that_this_one_makes(
     assert shares[-1] == 1.0
 
 
-def test_a_dry_run_reckons_and_writes_nothing(tmp_path: Path, shop_copy: Path) -> None:
+def test_a_dry_run_reckons_and_writes_nothing(shop_copy: Path) -> None:
     before = sorted(str(path) for path in shop_copy.rglob("*"))
     found = plan(load_project(shop_copy))
     assert (found["users"], found["items"], found["llm_calls"]) == (40, 60 + 3 + 58, 0)
