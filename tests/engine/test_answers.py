@@ -26,7 +26,7 @@ CONTEXTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     user=USERS,
     tasks=st.one_of(st.none(), st.lists(st.sampled_from(sorted(SIZES)), min_size=1, unique=True)),
