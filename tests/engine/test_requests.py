@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.engine.contract import ids
 
 from recprism.engine import Engine
 from recprism.errors import UnknownName, UsageError
-from recprism.testing.shops import END, MILK_BUYER
+from recprism.testing.shops import END, MILK_BUYER, shop_users
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +144,16 @@ def test_a_viewed_item_may_be_written_in_several_ways(engine: Engine, viewed: ob
     asked = engine.recommend("u20", ["products"], at=END, context={"viewing": viewed})
     plain = engine.recommend("u20", ["products"], at=END, context={"viewing": "products/p51"})
     assert ids(asked.lists["products"]) == ids(plain.lists["products"])
+
+
+def test_threads_that_share_an_engine_get_the_answers_of_one(engine: Engine) -> None:
+    def ask(user: str) -> Any:
+        return engine.recommend(user, at=END, query="something sweet").to_dict()["lists"]
+
+    users = shop_users()[:16]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(ask, users))
+    assert together == [ask(user) for user in users]
 
 
 def test_each_request_has_an_id_of_its_own_that_sorts_by_time(engine: Engine) -> None:
