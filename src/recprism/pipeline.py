@@ -28,7 +28,7 @@ from recprism.content.vectors import build_content, encode_queries
 from recprism.data.build import load_dataset
 from recprism.data.dataset import Dataset, EventLog
 from recprism.data.saved import save_dataset
-from recprism.data.times import from_micros, to_micros
+from recprism.data.times import from_micros, parse_time, to_micros
 from recprism.errors import UsageError, watch_disk
 from recprism.lists.effects import SlotEffects
 from recprism.model import Model, save_model
@@ -254,21 +254,6 @@ def publish(
     }
     artifact_id = shelf.publish(folder, manifest)
     return Artifact(artifact_id, shelf.root / artifact_id, training)
-
-
-def parse_time(text: datetime | str) -> int:
-    """A TIME as microseconds: ISO 8601; without a zone it is on the clock of the sources.
-
-    Raises `UsageError` for text that is no time.
-    """
-    if isinstance(text, datetime):
-        return to_micros(text)
-    try:
-        return to_micros(datetime.fromisoformat(text))
-    except ValueError:
-        raise UsageError(
-            f"`{text}` is no time; write ISO 8601 such as `2017-12-01` or `2017-12-01T05:00`."
-        ) from None
 
 
 def _build(

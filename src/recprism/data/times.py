@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from recprism.data.dataset import DAY_US, BoolArray, LongArray
-from recprism.errors import DataError
+from recprism.errors import DataError, UsageError
 from recprism.project.schema import Period
 
 OPEN_START = np.iinfo(np.int64).min
@@ -29,6 +29,21 @@ _YEAR_FIRST = r"^\s*(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})"
 _YEAR_LAST = r"^\s*(?P<one>\d{1,2})(?P<mark>[-/.])(?P<two>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK
 _NUMBER = r"^\s*-?\d+(?:\.\d+)?\s*$"
 _WORDY = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")
+
+
+def parse_time(text: datetime | str) -> int:
+    """A TIME as microseconds: ISO 8601; without a zone it is on the clock of the sources.
+
+    Raises `UsageError` for text that is no time.
+    """
+    if isinstance(text, datetime):
+        return to_micros(text)
+    try:
+        return to_micros(datetime.fromisoformat(text))
+    except ValueError:
+        raise UsageError(
+            f"`{text}` is no time; write ISO 8601 such as `2017-12-01` or `2017-12-01T05:00`."
+        ) from None
 
 
 def to_micros(time: datetime) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from recprism.content.encoder import Encoder, open_encoder
 from recprism.content.vectors import encode_query
 from recprism.data.dataset import UNKNOWN, FloatArray
-from recprism.data.times import from_micros, to_micros
+from recprism.data.times import from_micros, parse_time, to_micros
 from recprism.engine.later import LaterEvents, OwnEvents
 from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
@@ -43,16 +43,7 @@ class States:
 
     def moment(self, at: datetime | str | None) -> int:
         """A time of a request in microseconds; None is now. Raises `UsageError`."""
-        if at is None:
-            return to_micros(self.now())
-        if isinstance(at, datetime):
-            return to_micros(at)
-        try:
-            return to_micros(datetime.fromisoformat(at))
-        except ValueError:
-            raise UsageError(
-                f"`{at}` is no time; write ISO 8601 such as `2017-12-01` or `2017-12-01T05:00`."
-            ) from None
+        return to_micros(self.now()) if at is None else parse_time(at)
 
     def of(
         self,
