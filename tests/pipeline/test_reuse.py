@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from recprism.artifact import read_arrays
+from recprism.data.times import parse_time
 from recprism.engine import open_engine
 from recprism.errors import UsageError
-from recprism.pipeline import Timer, fit, parse_time, plan, prepare, train
+from recprism.pipeline import Timer, fit, plan, prepare, train
 from recprism.project import Project, load_project
 from recprism.ranker import harvest
 from recprism.store import MemoryStore

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recprism.pipeline import Workspace, fit, parse_time, prepare
+from recprism.data.times import parse_time
+from recprism.pipeline import Workspace, fit, prepare
 from recprism.project import load_project
 from recprism.ranker.features import Features
 from recprism.testing.shops import write_shop
