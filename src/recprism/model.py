@@ -67,7 +67,8 @@ class Model:
     @cached_property
     def features(self) -> FeatureSpec:
         """What the rankers see."""
-        return FeatureSpec.build(self.catalog, self.labels, self.content.size)
+        ground = Ground(self.catalog, self.content, self.labels, self.project, self.wishes)
+        return FeatureSpec.build(ground)
 
 
 def save_model(model: Model, folder: Path) -> None:

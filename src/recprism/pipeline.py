@@ -97,8 +97,7 @@ class Workspace:
     @property
     def features(self) -> FeatureSpec:
         """What the rankers see."""
-        ground = self.ground
-        return FeatureSpec.build(ground.catalog, ground.labels, ground.content.size)
+        return FeatureSpec.build(self.ground)
 
 
 def prepare(

@@ -32,4 +32,4 @@ def shop() -> SignalShop:
 def spec(shop: SignalShop) -> FeatureSpec:
     """What the rankers of the shop see."""
     ground = shop.ground
-    return FeatureSpec.build(ground.catalog, ground.labels, ground.content.size)
+    return FeatureSpec.build(ground)

@@ -243,7 +243,7 @@ class Engine:
                 plan.kind.ids[int(ranked.candidates.item[p]) - plan.kind.start]
                 for p in np.argsort(-number, kind="stable")[:size]
             ]
-            for name, number in main_numbers(ranked.columns).items()
+            for name, number in main_numbers(self.model.snapshot, ranked.columns).items()
         }
 
     def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:

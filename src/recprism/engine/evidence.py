@@ -17,7 +17,6 @@ from recprism.model import Model
 from recprism.ranker.features import Features
 from recprism.records import Evidence, Reason
 from recprism.signals.interface import Bound, Clue
-from recprism.signals.registry import SIGNALS
 from recprism.signals.shortlist import Binder
 
 MOST_EVIDENCE = 3
@@ -40,13 +39,14 @@ class Explainer:
 
     def __init__(self, model: Model, titles: Titles, binder: Binder, asked: Asked) -> None:
         self._model, self._titles, self._binder, self._asked = model, titles, binder, asked
+        self._signals = list(model.snapshot.signals)
 
     def reasons(self, ranked: Ranked, positions: Sequence[int]) -> list[Reason]:
         """One reason per position of a ranked list."""
         shares = self._shares(ranked, np.asarray(positions, np.int64))
         bound = self._binder.bind(ranked.plan.goal)
         return [
-            self._reason(ranked, bound, position, dict(zip(SIGNALS, row, strict=True)))
+            self._reason(ranked, bound, position, dict(zip(self._signals, row, strict=True)))
             for position, row in zip(positions, shares.tolist(), strict=True)
         ]
 
@@ -60,11 +60,11 @@ class Explainer:
         if ranked.features is None or ranker is None:
             return self._plain_shares(ranked, positions)
         kept = Features(ranked.features.numbers[positions], ranked.features.codes[positions])
-        drops = ranker.drops(kept, self._model.features.signal_of, len(SIGNALS))
+        drops = ranker.drops(kept, self._model.features.signal_of, len(self._signals))
         nothing = drops.sum(axis=1) <= 0
         drops[nothing] = ranked.retrieved[positions][nothing]
         if self._binder.user.wish is not None:
-            drops[:, list(SIGNALS).index("content")] += WISH_WEIGHT * drops.sum(axis=1)
+            drops[:, self._signals.index("content")] += WISH_WEIGHT * drops.sum(axis=1)
         return drops
 
     def _plain_shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -76,10 +76,10 @@ class Explainer:
         elif not ranked.plan.has_goal:
             only = "content"
         else:
-            numbers = main_numbers(ranked.columns[positions]).values()
+            numbers = main_numbers(self._model.snapshot, ranked.columns[positions]).values()
             return np.stack([np.maximum(0.0, v / v.max(initial=1e-9)) for v in numbers], axis=1)
-        shares = np.zeros((len(positions), len(SIGNALS)))
-        shares[:, list(SIGNALS).index(only)] = 1.0
+        shares = np.zeros((len(positions), len(self._signals)))
+        shares[:, self._signals.index(only)] = 1.0
         return shares
 
     def _reason(

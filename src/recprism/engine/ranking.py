@@ -13,8 +13,8 @@ from recprism.model import Model
 from recprism.profiles.state import UserState
 from recprism.ranker.features import Features, make_features
 from recprism.signals.plan import TaskPlan
-from recprism.signals.registry import SIGNALS
 from recprism.signals.shortlist import Binder, Shortlist, make_shortlist
+from recprism.signals.snapshot import Snapshot
 from recprism.signals.trend import WINDOW_DAYS
 
 FUSION = 60.0
@@ -66,7 +66,7 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
         score = probability = np.asarray(ranker.calibration(logit), np.float64)
         order_by = np.asarray(logit, np.float64)
     if binder.user.wish is not None and plan.has_goal:
-        score = order_by = _with_wish(shortlist, order_by)
+        score = order_by = _with_wish(model.snapshot, shortlist, order_by)
     keep = _once(shortlist.candidates.item, order_by)
     ranked = Ranked(
         plan,
@@ -80,20 +80,17 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
     return ranked if plan.has_goal else replace(ranked, probability=np.full(len(keep), np.nan))
 
 
-def main_numbers(columns: FloatArray) -> dict[str, FloatArray]:
+def main_numbers(snapshot: Snapshot, columns: FloatArray) -> dict[str, FloatArray]:
     """The main number of each signal, its largest over what an item links to, [n] each."""
-    start, found = 0, {}
-    for name, signal in SIGNALS.items():
-        found[name] = columns[:, :2, start].max(axis=1)
-        start += len(signal.columns)
-    return found
+    return {
+        name: strongest(snapshot, columns, f"{name}.{signal.columns[0]}")
+        for name, signal in snapshot.signals.items()
+    }
 
 
-def content_numbers(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(similarity to the past, similarity to the wish) of each candidate, [n] each."""
-    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
-    past, wish = names.index("content.similarity"), names.index("content.wish")
-    return columns[:, :2, past].max(axis=1), columns[:, :2, wish].max(axis=1)
+def strongest(snapshot: Snapshot, columns: FloatArray, name: str) -> FloatArray:
+    """A column, of each candidate its own number or the largest of what it links to, [n]."""
+    return np.asarray(columns[:, :2, snapshot.column_index[name]].max(axis=1))
 
 
 def _popular_share(model: Model, plan: TaskPlan, shortlist: Shortlist) -> NDArray[np.float64]:
@@ -102,8 +99,7 @@ def _popular_share(model: Model, plan: TaskPlan, shortlist: Shortlist) -> NDArra
     P ~ distinct users of the last 28 days / users active then x horizon / 28 days, for the item or
     the most popular one it links to.
     """
-    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
-    users = np.expm1(shortlist.columns[:, :2, names.index("trend.users")].max(axis=1))
+    users = np.expm1(strongest(model.snapshot, shortlist.columns, "trend.users"))
     scale = min(1.0, plan.horizon_us / (WINDOW_DAYS * DAY_US))
     return np.asarray(np.clip(users / model.active_users * scale, 0.0, 1.0), np.float64)
 
@@ -112,15 +108,15 @@ def _without_ranker(
     binder: Binder, plan: TaskPlan, shortlist: Shortlist, popular: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Order for strangers and for tasks without a ranker."""
-    past, wish = content_numbers(shortlist.columns)
+    snapshot, columns = binder.snapshot, shortlist.columns
     if binder.user.wish is not None and not plan.has_goal:
-        return np.asarray(wish, np.float64)
+        return strongest(snapshot, columns, "content.wish").astype(np.float64)
     if is_stranger(binder.user):
-        return popular + 1e-9 * shortlist.columns[:, 1, _trend_column()]
+        return popular + 1e-9 * columns[:, 1, snapshot.column_index["trend.recent"]]
     if not plan.has_goal:
-        return np.asarray(past, np.float64)
+        return strongest(snapshot, columns, "content.similarity").astype(np.float64)
     fused = np.zeros(len(shortlist))
-    for number in main_numbers(shortlist.columns).values():
+    for number in main_numbers(snapshot, columns).values():
         # Where a signal knows nothing of an item, its rank among the unknown means nothing.
         reciprocal = 1.0 / (FUSION + _ranks(np.asarray(number, np.float64)))
         fused += np.where(number > 0, reciprocal, 0.0)
@@ -132,14 +128,11 @@ def is_stranger(user: UserState) -> bool:
     return user.is_cold and user.viewing == UNKNOWN
 
 
-def _trend_column() -> int:
-    names = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
-    return names.index("trend.recent")
-
-
-def _with_wish(shortlist: Shortlist, order_by: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_wish(
+    snapshot: Snapshot, shortlist: Shortlist, order_by: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Reciprocal rank fusion of the wish and the usual order."""
-    _, wish = content_numbers(shortlist.columns)
+    wish = strongest(snapshot, shortlist.columns, "content.wish")
     by_wish = WISH_WEIGHT / (FUSION / 10 + _ranks(np.asarray(wish, np.float64)))
     return by_wish + 1.0 / (FUSION / 10 + _ranks(order_by))
 

@@ -7,18 +7,20 @@ weights outlive the refit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from recprism.content.label_codes import LabelCodes
-from recprism.data.dataset import DAY_US, Catalog, FloatArray, IntArray
+from recprism.data.dataset import DAY_US, FloatArray, IntArray
 from recprism.profiles.state import UserState
+from recprism.signals.interface import Signal
 from recprism.signals.plan import TaskPlan
-from recprism.signals.registry import SIGNALS
+from recprism.signals.registry import active_signals
 from recprism.signals.shortlist import Binder, Shortlist
+from recprism.signals.snapshot import Ground
 
 VIEWS = ("own", "max", "top3", "sum")
 RELATIVE_VIEWS = (1, 3)
@@ -43,30 +45,39 @@ class Features:
 class FeatureSpec:
     """Names and layout of the features of one catalog; the same for all tasks and snapshots.
 
-    `labels` are the item labels, `offer_labels` those of each kind's offers, `placements` the
-    number of values of each kind's placement columns.
+    `signals` are those of the project, `labels` the item labels, `offer_labels` those of each
+    kind's offers, `placements` the number of values of each kind's placement columns.
     """
 
+    signals: Mapping[str, type[Signal]]
     labels: LabelCodes
     offer_labels: Mapping[str, LabelCodes]
     placements: Mapping[str, Mapping[str, int]]
     content_size: int
 
     @staticmethod
-    def build(catalog: Catalog, labels: LabelCodes, content_size: int) -> FeatureSpec:
+    def build(ground: Ground) -> FeatureSpec:
+        """The layout that a project's signals and catalog give."""
+        catalog = ground.catalog
         placements = {
             kind.name: {n: len(v) for n, v in kind.offers.placement_values.items()}
             for kind in catalog.kinds.values()
             if kind.offers is not None
         }
         offer_labels = {kind.name: LabelCodes.of_offers(kind) for kind in catalog.kinds.values()}
-        return FeatureSpec(labels, offer_labels, placements, min(CONTENT, content_size))
+        return FeatureSpec(
+            active_signals(ground.project.signals),
+            ground.labels,
+            offer_labels,
+            placements,
+            min(CONTENT, ground.content.size),
+        )
 
     @cached_property
     def numbers(self) -> list[str]:
         """Names of the columns of `Features.numbers`."""
-        columns = [f"{s.name}.{column}" for s in SIGNALS.values() for column in s.columns]
-        main = [f"{s.name}.{s.columns[0]}" for s in SIGNALS.values()]
+        columns = [f"{s.name}.{column}" for s in self.signals.values() for column in s.columns]
+        main = [f"{s.name}.{s.columns[0]}" for s in self.signals.values()]
         return [
             *(f"{view}:{column}" for view in VIEWS for column in columns),
             *(
@@ -92,8 +103,8 @@ class FeatureSpec:
 
     @cached_property
     def signal_of(self) -> IntArray:
-        """For each number the position of its signal in `SIGNALS`, -1 for none, shape [f]."""
-        index = {name: i for i, name in enumerate(SIGNALS)}
+        """For each number the position of its signal in `signals`, -1 for none, shape [f]."""
+        index = {name: i for i, name in enumerate(self.signals)}
         part = [name.split(":")[1].split(".")[0] for name in self.numbers]
         return np.array([index.get(name, -1) for name in part], np.int32)
 
@@ -103,7 +114,7 @@ def make_features(
 ) -> Features:
     """Features of all candidates of a shortlist; all numbers are finite."""
     n, user, content = len(shortlist), binder.user, binder.snapshot.setting.content
-    main = _main_columns()
+    main = _main_columns(binder.snapshot.signals.values())
     numbers = np.concatenate(
         [
             shortlist.columns.reshape(n, 4 * shortlist.columns.shape[2]),
@@ -118,9 +129,9 @@ def make_features(
     return Features(numbers, _codes(spec, shortlist, plan))
 
 
-def _main_columns() -> list[int]:
+def _main_columns(signals: Iterable[Signal]) -> list[int]:
     """Where each signal's main number stands among all columns."""
-    sizes = [len(signal.columns) for signal in SIGNALS.values()]
+    sizes = [len(signal.columns) for signal in signals]
     return [sum(sizes[:i]) for i in range(len(sizes))]
 
 

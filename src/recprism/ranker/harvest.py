@@ -124,7 +124,7 @@ def _samples(
     ground: Ground, log: EventLog, snapshot: Snapshot, plans: Sequence[TaskPlan], mode: Mode
 ) -> dict[str, Samples]:
     config, at = ground.project.ranker, snapshot.at
-    spec = FeatureSpec.build(ground.catalog, ground.labels, ground.content.size)
+    spec = FeatureSpec.build(ground)
     sampling = Sampling(config.shortlist, None, only_hits=False, seed=config.seed)
     if mode in SPANS:
         found: dict[str, Samples] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recprism.project.schema import Signals
 from recprism.signals.content import Content
 from recprism.signals.follow import Follow
 from recprism.signals.interface import Signal
@@ -12,3 +13,12 @@ from recprism.signals.trend import Trend
 SIGNALS: dict[str, type[Signal]] = {
     signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend)
 }
+
+
+def active_signals(config: Signals) -> dict[str, type[Signal]]:
+    """The signals of a project: all but those with a switch `use` that is off."""
+    return {
+        name: signal
+        for name, signal in SIGNALS.items()
+        if getattr(getattr(config, name), "use", True)
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from recprism.profiles.segments import Segments, label_shares
 from recprism.profiles.taste import Taste
 from recprism.project.schema import ProjectFile
 from recprism.signals.interface import Arrays, Setting, Signal
-from recprism.signals.registry import SIGNALS
+from recprism.signals.registry import active_signals
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Snapshot:
     def columns(self) -> list[str]:
         """Names `signal.number` of the columns of all signals."""
         return [f"{name}.{c}" for name, signal in self.signals.items() for c in signal.columns]
+
+    @cached_property
+    def column_index(self) -> dict[str, int]:
+        """Where each column stands."""
+        return {name: i for i, name in enumerate(self.columns)}
 
     def segment_of(self, taste: FloatArray, user_idx: int) -> int:
         """Segment of a taste vector; of a known user without any taste, the one fitted."""
@@ -82,7 +88,8 @@ class Snapshot:
         segments = Segments.from_arrays(part("segments"), segment_names)
         taste, at = Taste.from_arrays(part("svd")), int(arrays["at"][0])
         setting = ground.setting(taste, len(segments), at)
-        signals = {n: s.from_arrays(part(n), setting) for n, s in SIGNALS.items()}
+        active = active_signals(setting.config)
+        signals = {n: s.from_arrays(part(n), setting) for n, s in active.items()}
         return Snapshot(setting, signals, segments)
 
 
@@ -116,7 +123,8 @@ def fit_snapshot(ground: Ground, log: EventLog, at: int) -> Snapshot:
     taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
     segments = _fit_segments(ground, known, taste, at)
     setting = ground.setting(taste, len(segments), at)
-    signals = {n: s.fit(setting, known, segments.of_user) for n, s in SIGNALS.items()}
+    active = active_signals(project.signals)
+    signals = {n: s.fit(setting, known, segments.of_user) for n, s in active.items()}
     return Snapshot(setting, signals, segments)
 
 
