@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from recprism.artifact import ArtifactShelf, write_arrays
@@ -36,12 +37,12 @@ from recprism.project import Project
 from recprism.project.schema import ProjectFile
 from recprism.ranker.calibrate import fit_calibration
 from recprism.ranker.features import FeatureSpec
-from recprism.ranker.harvest import WEEK_US, Part, harvest, load_part, open_ground
+from recprism.ranker.harvest import WEEK_US, Part, fit_or_load, harvest, load_part, open_ground
 from recprism.ranker.occasions import Schedule, goal_events, make_schedule
 from recprism.ranker.samples import Samples
 from recprism.ranker.scorer import TaskRanker
 from recprism.signals.plan import TaskPlan, compile_tasks
-from recprism.signals.snapshot import Ground, fit_snapshot
+from recprism.signals.snapshot import Ground
 
 Progress = Callable[[str, float], None]
 TEXTS_PER_S = 70
@@ -51,6 +52,8 @@ PERSONAL_RULE = "sum:repeat.strength"
 """Count x exp(-days since the last time / decay), over what an item links to: the rule to beat."""
 SAMPLES_FORMAT = 2
 """Raised whenever samples of the same data and settings would come out differently."""
+HELD_SHARE = 0.2
+"""At most this share of the users validates where a single snapshot is split by users."""
 VALID_WEEKS = 4
 """So many recent weeks validate a task that is asked on the days of its goal."""
 
@@ -137,8 +140,9 @@ def fit(
 ) -> Model:
     """Learn from what was known before `until` (microseconds; None: everything).
 
-    `architecture` replaces the one of the project file. Signals are fitted at `until`; the rankers
-    on earlier snapshots, whose samples are made by all cores and kept.
+    `architecture` replaces the one of the project file. The rankers learn from earlier snapshots,
+    whose samples are made by all cores and kept. Signals are fitted anew at `until`, unless the
+    project says that those of the last snapshot are to serve.
     """
     timer, ground, log = timer or Timer(), workspace.ground, workspace.log
     end = int(log.time.max()) + 1 if len(log) else to_micros(datetime(1970, 1, 1))
@@ -151,7 +155,8 @@ def fit(
     rankers, training = _fit_rankers(workspace, plans, parts, until, architecture, progress, timer)
     with timer.time("signals"):
         known = log.until(until)
-        snapshot = fit_snapshot(ground, known, until)
+        snapshots = [until] if ground.project.signals.refit else [p.at for p in wanted] or [until]
+        snapshot = fit_or_load(ground, known, max(snapshots), workspace.samples)
         effects = {name: _effects(plan, known, until) for name, plan in plans.items()}
     return Model(
         ground.project,
@@ -370,13 +375,15 @@ def _sweep(cache: Path, pattern: str, keep: int) -> None:
 class _Parts:
     """Which samples a task trains on, validates on and is calibrated on.
 
-    `calibrate` are whole lists that training does not see, with users without outcomes.
+    `calibrate` are whole lists that training does not see, with users without outcomes. Where
+    training and validation share a snapshot (`by_user`), users tell them apart.
     """
 
     train: Sequence[Part]
     valid: Sequence[Part]
     calibrate: Sequence[Part]
     valid_from: int
+    by_user: bool = False
 
     @property
     def all(self) -> list[Part]:
@@ -391,19 +398,22 @@ def _parts_of(workspace: Workspace, plans: Mapping[str, TaskPlan], until: int) -
     schedule = make_schedule(
         workspace.log, until, max(weekly, default=WEEK_US), spec.timezone, spec.ranker.snapshots
     )
-    if len(schedule.weekly) < 2:
+    if len(schedule.weekly) < min(2, spec.ranker.snapshots):
         return {}
-    return {
-        name: _weekly_parts(name, schedule)
+    parts = {
+        name: _weekly_parts(name, schedule, until)
         if plan.spec.ask == "weekly"
         else _daily_parts(name, schedule)
         for name, plan in goals.items()
     }
+    return {name: chosen for name, chosen in parts.items() if chosen.train}
 
 
-def _weekly_parts(task: str, schedule: Schedule) -> _Parts:
+def _weekly_parts(task: str, schedule: Schedule, until: int) -> _Parts:
     *earlier, last = schedule.weekly
     whole = [Part(task, last, "whole")]
+    if not earlier:
+        return _Parts([Part(task, last, "weekly")], whole, whole, until, by_user=True)
     return _Parts([Part(task, at, "weekly") for at in earlier], whole, whole, last)
 
 
@@ -441,10 +451,7 @@ def _fit_rankers(
         ranker = ranker.model_copy(update={"architecture": architecture})
     with timer.time("load samples"):
         data = {
-            task: TaskData(
-                _load(folder, chosen.train, plans[task], until, before=chosen.valid_from),
-                _load(folder, chosen.valid, plans[task], until),
-            )
+            task: TaskData(*_load_data(folder, chosen, plans[task], until))
             for task, chosen in parts.items()
         }
     data = {task: lists for task, lists in data.items() if len(lists.train)}
@@ -458,7 +465,9 @@ def _fit_rankers(
     with timer.time("calibrate"):
         graphs = export_onnx(trained)
         for i, task in enumerate(trained.tasks):
-            lists = _load(folder, parts[task].calibrate, plans[task], until)
+            lists = data[task].valid
+            if not parts[task].by_user:
+                lists = _load(folder, parts[task].calibrate, plans[task], until)
             logit = predict(trained.networks[i], i, lists)
             calibration = fit_calibration(logit, lists.label, lists.weight)
             rankers[task] = TaskRanker.open(graphs[task], calibration, trained.medians[i])
@@ -471,6 +480,19 @@ def _fit_rankers(
                 "calibration_positives": calibration.positives,
             }
     return rankers, {"tasks": account, "architecture": ranker.architecture, "seed": ranker.seed}
+
+
+def _load_data(folder: Path, parts: _Parts, plan: TaskPlan, until: int) -> tuple[Samples, Samples]:
+    """The lists that one task trains on, and those that it validates on."""
+    train = _load(folder, parts.train, plan, until, before=parts.valid_from)
+    valid = _load(folder, parts.valid, plan, until)
+    if not parts.by_user:
+        return train, valid
+    everyone, held = np.union1d(train.user, valid.user), np.unique(valid.user)
+    most = max(1, round(HELD_SHARE * len(everyone)))
+    if len(held) > most:
+        held = np.random.default_rng(0).choice(held, most, replace=False)
+    return train.without(held), valid.without(np.setdiff1d(everyone, held))
 
 
 def _load(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,3 +39,29 @@ def test_rankers_are_learned_for_the_goals_that_somebody_reached(
         logit = ranker.logits(Features(numbers, codes))
         assert np.isfinite(logit).all()
         assert ((ranker.calibration(logit) > 0) & (ranker.calibration(logit) < 1)).all()
+
+
+def test_a_single_snapshot_is_split_by_users(workspace: Workspace) -> None:
+    until = parse_time("2024-01-29")
+    model = fit(_with(workspace, "ranker", snapshots=1), until)
+    account = model.training["tasks"]["products"]
+    assert account["lists"] > 0
+    assert account["validation_lists"] > 0
+    assert account["lists"] + account["validation_lists"] <= len(workspace.ground.catalog.users)
+
+
+def test_signals_of_the_last_snapshot_serve_without_a_refit(workspace: Workspace) -> None:
+    until, monday = parse_time("2024-03-14"), parse_time("2024-03-11")
+    fitted = fit(workspace, until)
+    kept = fit(_with(workspace, "signals", refit=False), until)
+    assert fitted.snapshot.at == until
+    assert kept.snapshot.at == monday
+    assert len(kept.events) == len(fitted.events)
+
+
+def _with(workspace: Workspace, section: str, **settings: object) -> Workspace:
+    """The workspace with other settings in one section."""
+    spec = workspace.ground.project
+    changed = getattr(spec, section).model_copy(update=settings)
+    ground = replace(workspace.ground, project=spec.model_copy(update={section: changed}))
+    return replace(workspace, ground=ground)

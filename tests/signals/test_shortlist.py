@@ -27,7 +27,7 @@ def narrow(snapshot: Snapshot, quota: int) -> Snapshot:
     """The snapshot with `quota` candidates per signal."""
     sections = {
         name: getattr(snapshot.setting.config, name).model_copy(update={"candidates": quota})
-        for name in Signals.model_fields
+        for name in snapshot.signals
     }
     setting = replace(snapshot.setting, config=Signals.model_construct(**sections))
     return replace(snapshot, setting=setting)

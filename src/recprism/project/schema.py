@@ -472,6 +472,9 @@ class Signals(Section):
     """Similarity of item vectors to recent items, the profile's text or a query."""
     trend: Trend = Trend()
     """Time-decayed popularity, overall and in the segment."""
+    refit: Switch = True
+    """Fit the signals anew on everything known when training ends; `off` serves those of the last
+    snapshot that the ranker learned from."""
 
 
 class Ranker(Section):
@@ -493,8 +496,9 @@ class Ranker(Section):
     """Most passes over the training lists."""
     patience: StrictInt = Field(default=5, ge=1)
     """Passes without a better validation metric before a task stops."""
-    snapshots: StrictInt = Field(default=8, ge=2)
-    """How many weekly snapshots the weekly tasks learn from; the last one validates."""
+    snapshots: StrictInt = Field(default=8, ge=1)
+    """How many weekly snapshots the weekly tasks learn from; the last one validates. A single one
+    is split by users."""
     negatives: StrictInt = Field(default=40, ge=1)
     """Sampled negatives per list."""
     shortlist: StrictInt = Field(default=300, ge=10, le=1000)

@@ -7,6 +7,7 @@ snapshot alone; the folder is named after everything else that they depend on.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from recprism.ranker.features import FeatureSpec
 from recprism.ranker.occasions import Occasions, goal_days, goal_events, weekly_occasions
 from recprism.ranker.samples import Samples, Sampling, make_samples
 from recprism.signals.plan import TaskPlan, compile_tasks
+from recprism.signals.registry import has_trained
 from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
 
 WHOLE_USERS = 1200
@@ -92,7 +94,7 @@ def make_parts(prepared: str, folder: str, parts: Sequence[Part]) -> None:
     """Fit the snapshot of `parts` (they share one moment) and write their samples."""
     ground, log = open_ground(prepared)
     plans = compile_tasks(ground.project, ground.catalog)
-    snapshot = fit_snapshot(ground, log, parts[0].at)
+    snapshot = fit_or_load(ground, log, parts[0].at, Path(folder))
     for mode in dict.fromkeys(part.mode for part in parts):
         chosen = [plans[part.task] for part in parts if part.mode == mode]
         for task, samples in _samples(ground, log, snapshot, chosen, mode).items():
@@ -100,6 +102,20 @@ def make_parts(prepared: str, folder: str, parts: Sequence[Part]) -> None:
             fresh = path.with_suffix(f".{os.getpid()}")
             write_arrays(fresh, samples.to_arrays())
             fresh.replace(path)
+
+
+def fit_or_load(ground: Ground, log: EventLog, at: int, folder: Path) -> Snapshot:
+    """The snapshot at a moment; one with signals that take long to train is kept in `folder`."""
+    if not has_trained(ground.project.signals):
+        return fit_snapshot(ground, log, at)
+    file, names = folder / f"{at // 1_000_000}.safetensors", folder / f"{at // 1_000_000}.json"
+    if not (names.is_file() and _is_readable(file)):
+        snapshot = fit_snapshot(ground, log, at)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_arrays(file, snapshot.to_arrays())
+        names.write_text(json.dumps(list(snapshot.segments.names)), encoding="utf-8")
+    segments = json.loads(names.read_text(encoding="utf-8"))
+    return Snapshot.from_arrays(read_arrays(file), segments, ground)
 
 
 def open_ground(prepared: str) -> tuple[Ground, EventLog]:

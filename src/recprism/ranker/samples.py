@@ -74,7 +74,14 @@ class Samples:
 
     def between(self, start: int, end: int) -> Samples:
         """The lists with start <= time < end."""
-        keep = np.flatnonzero((self.time >= start) & (self.time < end))
+        return self._take(np.flatnonzero((self.time >= start) & (self.time < end)))
+
+    def without(self, users: IntArray) -> Samples:
+        """The lists of all but `users`."""
+        return self._take(np.flatnonzero(~np.isin(self.user, users)))
+
+    def _take(self, keep: NDArray[np.int64]) -> Samples:
+        """The lists at `keep`, ascending."""
         sizes = np.diff(self.offsets)
         rows = np.repeat(np.isin(np.arange(len(self)), keep), sizes)
         offsets = np.concatenate([[0], np.cumsum(sizes[keep])]).astype(np.int64)

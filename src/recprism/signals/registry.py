@@ -22,3 +22,8 @@ def active_signals(config: Signals) -> dict[str, type[Signal]]:
         for name, signal in SIGNALS.items()
         if getattr(getattr(config, name), "use", True)
     }
+
+
+def has_trained(config: Signals) -> bool:
+    """Whether a signal that takes long to train is on."""
+    return any(getattr(getattr(config, name), "use", False) for name in SIGNALS)
