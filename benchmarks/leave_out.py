@@ -81,7 +81,7 @@ def hit_metrics(ranks: np.ndarray, cutoffs: Sequence[int] = (5, 10)) -> dict[str
 
     `ranks` [lists] counts from 0; a negative rank is a miss.
     """
-    found = {}
+    found: dict[str, float] = {}
     for k in cutoffs:
         hit = (ranks >= 0) & (ranks < k)
         gain = np.where(hit, 1.0 / np.log2(2.0 + np.maximum(ranks, 0)), 0.0)

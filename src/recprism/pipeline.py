@@ -173,6 +173,17 @@ def fit(
     )
 
 
+def validation_users(workspace: Workspace, until: int, task: str) -> list[str]:
+    """Ids of the users whose lists validate a task that `fit` trains until then."""
+    plans = compile_tasks(workspace.ground.project, workspace.ground.catalog)
+    parts = _parts_of(workspace, plans, until)
+    if task not in parts:
+        return []
+    _, valid = _load_data(workspace.samples, parts[task], plans[task], until)
+    ids = workspace.ground.catalog.users.ids
+    return [ids[row] for row in np.unique(valid.user).tolist()]
+
+
 def train(
     project: Project,
     *,

@@ -87,10 +87,16 @@ class Grouped:
 
         Returns (values [total], starts [len(rows)]); rows without values have empty spans.
         """
+        places, starts = self.places(rows)
+        return self.values[places], starts
+
+    def places(self, rows: IntArray) -> tuple[LongArray, LongArray]:
+        """Where in `values` the values of `rows` stand, one row after another, and where each row
+        starts among them."""
         counts = self.counts(rows)
         starts = np.cumsum(counts) - counts
         shift = np.repeat(self.offsets[rows] - starts, counts)
-        return self.values[np.arange(int(counts.sum())) + shift], starts
+        return np.arange(int(counts.sum())) + shift, starts
 
     @staticmethod
     def build(rows: IntArray, values: IntArray, n_rows: int) -> Grouped:

@@ -252,6 +252,10 @@ class Engine:
         state = self._states.of(user, self._states.moment(at))
         return rank(self.model, Binder(self.model.snapshot, state), plan)
 
+    def state(self, user: str | None, at: datetime | str | None = None) -> UserState:
+        """What is known of a user at a moment, for tools that look behind a list."""
+        return self._states.of(user, self._states.moment(at))
+
     def _plans(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
         plans = self.model.plans
         for name in tasks or ():

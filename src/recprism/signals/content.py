@@ -55,6 +55,7 @@ class Content:
         self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
         self._users = _users_of(setting.taste)
         self.group, self.group_vectors = _grouped(self.vectors)
+        self._alike = self._same_everything()
         self._shelves: dict[tuple[int, int], Shelf] = {}
 
     def shelf(self, start: int, stop: int) -> Shelf:
@@ -62,6 +63,16 @@ class Content:
         if (start, stop) not in self._shelves:
             self._shelves[start, stop] = _shelve(self.group, self._users, start, stop)
         return self._shelves[start, stop]
+
+    def _same_everything(self) -> IntArray:
+        """Items with one content and the same finest and coarsest label share a number."""
+        parts = [self.group, *(self.labels.codes[n] for n in (self.fine, self.coarse) if n)]
+        number = np.zeros(len(self.group), np.int64)
+        for part in parts:
+            number = np.unique(
+                number * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True
+            )[1]
+        return number.astype(np.int32)
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
@@ -76,6 +87,9 @@ class Content:
     ) -> BoundContent:
         return BoundContent(self, user)
 
+    def alike(self) -> IntArray | None:
+        return self._alike
+
     def to_arrays(self) -> Arrays:
         return {}
 
@@ -86,6 +100,8 @@ class Content:
 
 class BoundContent:
     """The user's past as a content vector and as shares of labels."""
+
+    common = None
 
     def __init__(self, content: Content, user: UserState) -> None:
         self._content, self._user = content, user

@@ -79,6 +79,9 @@ class Follow:
     def n_items(self) -> int:
         return len(self._offsets) - 1
 
+    def alike(self) -> IntArray | None:
+        return None
+
     def to_arrays(self) -> Arrays:
         return {"offsets": self._offsets, "target": self._target, "weight": self._weight}
 
@@ -90,6 +93,8 @@ class Follow:
 
 class BoundFollow:
     """The followers of a user's recent items, weighted by how recent those are."""
+
+    common = None
 
     def __init__(
         self, follow: Follow, user: UserState, source: IntArray, weight: FloatArray

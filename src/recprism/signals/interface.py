@@ -7,7 +7,7 @@ after the snapshot. The bound signal scores any items, proposes candidates and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -83,6 +83,12 @@ def among(values: IntArray, chosen: IntArray) -> BoolArray:
 class Bound(Protocol):
     """A signal bound to one user and goal."""
 
+    @property
+    def common(self) -> Hashable | None:
+        """What the numbers depend on beside the items: bound signals that share it score alike.
+        None when they are the user's own."""
+        ...
+
     def score(self, items: IntArray) -> FloatArray:
         """Numbers per item, shape [len(items), len(columns)]; finite, 0 where nothing is known."""
         ...
@@ -121,6 +127,11 @@ class Signal(Protocol):
         ...
 
     def bind(self, user: UserState, goal: Goal, taste: FloatArray, segment: int) -> Bound: ...
+
+    def alike(self) -> IntArray | None:
+        """A number per item [n_items]: items that share it get equal scores, whoever asks. None
+        when any two items may differ."""
+        ...
 
     def to_arrays(self) -> Arrays: ...
 

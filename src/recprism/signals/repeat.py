@@ -47,6 +47,9 @@ class Repeat:
     ) -> BoundRepeat:
         return BoundRepeat(user, goal, self._n_items, self._config.decay_days)
 
+    def alike(self) -> IntArray | None:
+        return None
+
     def to_arrays(self) -> Arrays:
         return {}
 
@@ -62,6 +65,8 @@ class BoundRepeat:
     kind than the goal's; other actions on the goal's kind (a view, where the goal is a purchase)
     make up `other`.
     """
+
+    common = None
 
     def __init__(self, user: UserState, goal: Goal, n_items: int, decay_days: float) -> None:
         self._user, self._decay = user, decay_days

@@ -17,7 +17,6 @@ from recprism.data.dataset import BoolArray, FloatArray, IntArray
 from recprism.lists.eligibility import Candidates, eligible, every_item
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Bound, Goal
-from recprism.signals.linked import gather_links
 from recprism.signals.plan import TaskPlan
 from recprism.signals.snapshot import Snapshot
 from recprism.signals.taste import top
@@ -93,7 +92,7 @@ def score_columns(binder: Binder, plan: TaskPlan, candidates: Candidates) -> Flo
 
     An item of a kind without links counts as linked to itself.
     """
-    bound, signals = binder.bind(plan.goal), binder.snapshot.signals.values()
+    bound = binder.bind(plan.goal)
     own = _scores(bound, candidates.item)
     out = np.empty((len(candidates), 4, own.shape[1]), np.float32)
     out[:, 0] = own
@@ -101,11 +100,10 @@ def score_columns(binder: Binder, plan: TaskPlan, candidates: Candidates) -> Flo
         out[:, 1:] = own[:, None]
         return out
     rows = plan.link_rows(candidates)
-    targets, starts = plan.links.targets.gather(rows)
-    counts = plan.links.targets.counts(rows)
-    sparse = np.array([signal.sparse for signal in signals for _ in signal.columns])
-    gathered = gather_links(_scores(bound, targets), starts, counts, sparse)
-    out[:, 1:] = gathered.transpose(1, 0, 2)
+    numbers = [
+        binder.snapshot.link_numbers(plan.links, name).of(one, rows) for name, one in bound.items()
+    ]
+    out[:, 1:] = np.concatenate(numbers, axis=2).transpose(1, 0, 2)
     return out
 
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
-from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray
+from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray, Links
 from recprism.profiles.segments import Segments, label_shares
 from recprism.profiles.taste import Taste
 from recprism.project.schema import ProjectFile
 from recprism.signals.interface import Arrays, Setting, Signal
+from recprism.signals.linked import LinkNumbers
 from recprism.signals.registry import active_signals
 
 
@@ -49,6 +50,17 @@ class Snapshot:
     def columns(self) -> list[str]:
         """Names `signal.number` of the columns of all signals."""
         return [f"{name}.{c}" for name, signal in self.signals.items() for c in signal.columns]
+
+    def link_numbers(self, links: Links, signal: str) -> LinkNumbers:
+        """What the rows of `links` borrow from a signal; made once, and the links kept with it."""
+        key = (id(links.targets), signal)
+        if key not in self._link_numbers:
+            self._link_numbers[key] = LinkNumbers(links.targets, self.signals[signal])
+        return self._link_numbers[key]
+
+    @cached_property
+    def _link_numbers(self) -> dict[tuple[int, str], LinkNumbers]:
+        return {}
 
     @cached_property
     def column_index(self) -> dict[str, int]:

@@ -44,6 +44,9 @@ class Taste:
         own = self._catalog.kind_of(item)
         return np.asarray((items >= own.start) & (items < own.stop))
 
+    def alike(self) -> IntArray | None:
+        return None
+
     def to_arrays(self) -> Arrays:
         return {}
 
@@ -54,6 +57,8 @@ class Taste:
 
 class BoundTaste:
     """Scores of all items with factors: one matrix-vector product, then look-ups."""
+
+    common = None
 
     def __init__(self, signal: Taste, user: UserState, taste: FloatArray) -> None:
         self._signal, self._user = signal, user

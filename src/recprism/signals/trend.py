@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -82,6 +82,9 @@ class Trend:
         """Distinct users of an item within the last 28 days of the snapshot."""
         return int(self._users[item])
 
+    def alike(self) -> IntArray | None:
+        return None
+
     def to_arrays(self) -> Arrays:
         return {"general": self._general, "segment": self._segment, "users": self._users}
 
@@ -95,6 +98,7 @@ class BoundTrend:
 
     def __init__(self, trend: Trend, user: UserState, segment: int) -> None:
         self._trend, self._user, self._segment = trend, user, segment
+        self.common: Hashable = segment
 
     def score(self, items: IntArray) -> FloatArray:
         return self._trend.numbers(items, self._segment)
