@@ -82,8 +82,9 @@ def hit_metrics(ranks: np.ndarray, cutoffs: Sequence[int] = (5, 10)) -> dict[str
     `ranks` [lists] counts from 0; a negative rank is a miss.
     """
     found: dict[str, float] = {}
+    n = max(1, len(ranks))
     for k in cutoffs:
         hit = (ranks >= 0) & (ranks < k)
         gain = np.where(hit, 1.0 / np.log2(2.0 + np.maximum(ranks, 0)), 0.0)
-        found |= {f"recall@{k}": float(hit.mean()), f"ndcg@{k}": float(gain.mean())}
+        found |= {f"recall@{k}": float(hit.sum()) / n, f"ndcg@{k}": float(gain.sum()) / n}
     return found

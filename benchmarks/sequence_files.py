@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 from benchmarks.leave_out import STEP, TEST, VALID
 
+FEWEST = 3
+"""A user with fewer events is training only."""
 COLUMNS = ("title", "short_text", "attributes")
 
 
@@ -19,7 +21,7 @@ class BadFile(Exception):
 
 @dataclass(frozen=True)
 class SequenceFile:
-    """Users with their items in order of time. `repeated` counts dropped repetitions in a row."""
+    """Users with their items in order of time."""
 
     users: list[str]
     items: list[list[str]]
@@ -29,7 +31,7 @@ class SequenceFile:
         users: list[str] = []
         times: list[datetime] = []
         for user, items in zip(self.users, self.items, strict=True):
-            last = TEST if len(items) > 2 else VALID - STEP
+            last = TEST if len(items) >= FEWEST else VALID - STEP
             users += [user] * len(items)
             times += [last - STEP * back for back in range(len(items) - 1, -1, -1)]
         flat = [item for items in self.items for item in items]
@@ -39,7 +41,7 @@ class SequenceFile:
     def last(self) -> dict[str, str]:
         """The test item of every user that has one."""
         pairs = zip(self.users, self.items, strict=True)
-        return {user: items[-1] for user, items in pairs if len(items) > 2}
+        return {user: items[-1] for user, items in pairs if len(items) >= FEWEST}
 
     def last_but_one(self, users: Collection[str] | None) -> dict[str, str]:
         """The validation item of every user that has one, or of those among `users`."""
@@ -47,7 +49,7 @@ class SequenceFile:
         return {
             user: items[-2]
             for user, items in pairs
-            if len(items) > 2 and (users is None or user in users)
+            if len(items) >= FEWEST and (users is None or user in users)
         }
 
     def sizes(self, n_items: int) -> dict[str, int]:
@@ -82,6 +84,8 @@ def read_sequences(path: Path) -> SequenceFile:
         items.append(rest)
     if not users:
         raise BadFile(f"`{path}` holds no line `user item item ...`.")
+    if max(map(len, items)) < FEWEST:
+        raise BadFile(f"`{path}` has no user with three items: none can be held out.")
     return SequenceFile(users, items)
 
 
