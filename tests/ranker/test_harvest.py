@@ -119,3 +119,15 @@ def test_parts_of_other_tasks_times_and_modes_have_files_of_their_own() -> None:
         replace(part, mode="whole"),
     ]
     assert len({part.file, *(other.file for other in others)}) == 4
+
+
+def test_pieces_of_the_users_are_put_together_again(
+    shop: SignalShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    harvest(shop.prepared, whole, PARTS[:1])
+    monkeypatch.setattr("recprism.ranker.harvest.SHARD_USERS", 7)
+    harvest(shop.prepared, pieces, PARTS[:1])
+    assert len(weekly_occasions(shop.log, CUT)) > 2 * 7
+    assert same(load_part(whole, PARTS[0]), load_part(pieces, PARTS[0]))
+    assert not list(pieces.glob("*shard*"))

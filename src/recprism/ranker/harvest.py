@@ -36,6 +36,8 @@ WHOLE_USERS = 1200
 RARE_USERS = 300
 """At most so many users, drawn at random, are asked for whole lists at one snapshot; for rare goals
 fewer, beside all who reached the goal."""
+SHARD_USERS = 4_000
+"""The weekly lists of a snapshot are made in pieces of so many users."""
 FEW_EVENTS = 50_000
 """With fewer events this process is done before others have started (some seconds each)."""
 WEEK_US = 7 * DAY_US
@@ -77,39 +79,87 @@ def harvest(
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [part for part in parts if not _is_readable(folder / part.file)]
-    jobs = [[p for p in missing if p.at == at] for at in sorted({p.at for p in missing})]
-    if not jobs:
+    if not missing:
         return
-    jobs.sort(key=lambda job: -sum(4 if part.mode == "whole" else 1 for part in job))
-    _, log = open_ground(str(prepared))
+    ground, log = open_ground(str(prepared))
+    jobs = _jobs(log, missing)
+    if has_trained(ground.project.signals) or len(jobs) > len({part.at for part in missing}):
+        for at in sorted({part.at for part in missing}):
+            fit_or_load(ground, log, at, folder, keep=True)
     workers = 1 if len(log) < FEW_EVENTS else min(os.cpu_count() or 1, len(jobs))
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="r")
     done = pool(delayed(make_parts)(str(prepared), str(folder), job) for job in jobs)
     for n, _ in enumerate(done, start=1):
         if progress is not None:
             progress("make training samples", n / len(jobs))
+    for part in missing:
+        _join_shards(folder, part)
 
 
-def make_parts(prepared: str, folder: str, parts: Sequence[Part]) -> None:
-    """Fit the snapshot of `parts` (they share one moment) and write their samples."""
+@dataclass(frozen=True)
+class Job:
+    """Parts of one snapshot that one process makes; of weekly parts a shard of the users."""
+
+    parts: Sequence[Part]
+    shard: int = 0
+
+
+def _jobs(log: EventLog, missing: Sequence[Part]) -> list[Job]:
+    """What there is to do, the longest first."""
+    jobs: list[Job] = []
+    for at in sorted({part.at for part in missing}):
+        parts = [part for part in missing if part.at == at]
+        weekly = [part for part in parts if part.mode == "weekly"]
+        n_shards = -(-len(weekly_occasions(log, at)) // SHARD_USERS) if weekly else 1
+        jobs.append(Job(parts))
+        jobs += [Job(weekly, shard) for shard in range(1, n_shards)]
+    return sorted(jobs, key=lambda job: -sum(4 if p.mode == "whole" else 1 for p in job.parts))
+
+
+def make_parts(prepared: str, folder: str, job: Job) -> None:
+    """Fit the snapshot of a job, or take the one that was kept, and write the job's samples."""
     ground, log = open_ground(prepared)
     plans = compile_tasks(ground.project, ground.catalog)
-    snapshot = fit_or_load(ground, log, parts[0].at, Path(folder))
-    for mode in dict.fromkeys(part.mode for part in parts):
-        chosen = [plans[part.task] for part in parts if part.mode == mode]
-        for task, samples in _samples(ground, log, snapshot, chosen, mode).items():
-            path = Path(folder) / Part(task, snapshot.at, mode).file
-            fresh = path.with_suffix(f".{os.getpid()}")
-            write_arrays(fresh, samples.to_arrays())
-            fresh.replace(path)
+    snapshot = fit_or_load(ground, log, job.parts[0].at, Path(folder))
+    for mode in dict.fromkeys(part.mode for part in job.parts):
+        chosen = [plans[part.task] for part in job.parts if part.mode == mode]
+        for task, samples in _samples(ground, log, snapshot, chosen, mode, job.shard).items():
+            _write(_shard_of(Path(folder) / Part(task, snapshot.at, mode).file, job.shard), samples)
 
 
-def fit_or_load(ground: Ground, log: EventLog, at: int, folder: Path) -> Snapshot:
-    """The snapshot at a moment; one with signals that take long to train is kept in `folder`."""
-    if not has_trained(ground.project.signals):
-        return fit_snapshot(ground, log, at)
+def _write(path: Path, samples: Samples) -> None:
+    """Write beside the place and move in one step: others may be reading."""
+    fresh = path.with_suffix(f".{os.getpid()}")
+    write_arrays(fresh, samples.to_arrays())
+    fresh.replace(path)
+
+
+def _shard_of(path: Path, shard: int) -> Path:
+    return path if shard == 0 else path.with_suffix(f".shard-{shard}")
+
+
+def _join_shards(folder: Path, part: Part) -> None:
+    """Put the shards of a part together, in order."""
+    path, pieces = folder / part.file, [load_part(folder, part)]
+    while (shard := _shard_of(path, len(pieces))).is_file():
+        pieces.append(Samples.from_arrays(read_arrays(shard)))
+    if len(pieces) > 1:
+        _write(path, Samples.concatenate(pieces))
+    for number in range(1, len(pieces)):
+        _shard_of(path, number).unlink()
+
+
+def fit_or_load(
+    ground: Ground, log: EventLog, at: int, folder: Path, *, keep: bool = False
+) -> Snapshot:
+    """The snapshot at a moment.
+
+    One with signals that take long to train is kept in `folder`, and so is any with `keep`.
+    """
     file, names = folder / f"{at // 1_000_000}.safetensors", folder / f"{at // 1_000_000}.json"
     if not (names.is_file() and _is_readable(file)):
+        if not (keep or has_trained(ground.project.signals)):
+            return fit_snapshot(ground, log, at)
         snapshot = fit_snapshot(ground, log, at)
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(file, snapshot.to_arrays())
@@ -137,7 +187,12 @@ def _open_ground(prepared: str, written: bytes) -> tuple[Ground, EventLog]:
 
 
 def _samples(
-    ground: Ground, log: EventLog, snapshot: Snapshot, plans: Sequence[TaskPlan], mode: Mode
+    ground: Ground,
+    log: EventLog,
+    snapshot: Snapshot,
+    plans: Sequence[TaskPlan],
+    mode: Mode,
+    shard: int,
 ) -> dict[str, Samples]:
     config, at = ground.project.ranker, snapshot.at
     spec = FeatureSpec.build(ground)
@@ -151,7 +206,8 @@ def _samples(
     everyone = weekly_occasions(log, at)
     if mode == "weekly":
         sampling = replace(sampling, negatives=config.negatives, only_hits=True)
-        return make_samples(spec, snapshot, log, plans, everyone, sampling)
+        mine = everyone.take(np.arange(len(everyone)) // SHARD_USERS == shard)
+        return make_samples(spec, snapshot, log, plans, mine, sampling)
     often = [plan for plan in plans if plan.spec.ask == "weekly"]
     drawn = _some(everyone, WHOLE_USERS, config.seed)
     found = make_samples(spec, snapshot, log, often, drawn, sampling) if often else {}

@@ -125,7 +125,6 @@ def make_samples(
     """
     if len(occasions) and int(occasions.time.min()) < snapshot.at:
         raise ValueError("an occasion lies before its snapshot: that would leak the future")
-    rng = np.random.default_rng((sampling.seed, snapshot.at // 1_000_000))
     goals = {plan.name: goal_events(log, plan) for plan in plans}
     parts: dict[str, list[Samples]] = {plan.name: [] for plan in plans}
     for user_idx, time in zip(occasions.user.tolist(), occasions.time.tolist(), strict=True):
@@ -136,6 +135,8 @@ def make_samples(
         if sampling.only_hits and not any(map(len, reached.values())):
             continue
         binder = Binder(snapshot, state_from_log(log, user_idx, time))
+        # Drawn per list, so that it does not matter how the lists are spread over processes.
+        rng = np.random.default_rng((sampling.seed, time // 1_000_000, user_idx))
         for plan in plans:
             if sampling.only_hits and len(reached[plan.name]) == 0:
                 continue
