@@ -52,7 +52,7 @@ def test_every_number_has_a_name_of_its_own(spec: FeatureSpec) -> None:
 
 
 def test_every_number_of_a_signal_is_known_to_be_its_own(spec: FeatureSpec) -> None:
-    for place, (name, signal) in enumerate(SIGNALS.items()):
+    for place, (name, signal) in enumerate(spec.signals.items()):
         mine = [number for number in spec.numbers if f":{name}." in number]
         expected = len(VIEWS) * len(signal.columns) + 2 * len(RELATIVE_VIEWS)
         assert len(mine) == expected == int((spec.signal_of == place).sum())

@@ -39,7 +39,7 @@ class Setting:
 
     `at` is the moment of the snapshot: nothing later was used. `segments` is how many segments
     there are. `wishes` [n_users, encoder size] are the vectors of the users' own texts, zeros for
-    users without; None when no user has a text.
+    users without; None when no user has a text. `seed` is that of everything random.
     """
 
     catalog: Catalog
@@ -49,6 +49,7 @@ class Setting:
     segments: int
     at: int
     config: Signals
+    seed: int = 0
     wishes: FloatArray | None = None
 
     def wish_of(self, user_idx: int) -> FloatArray | None:

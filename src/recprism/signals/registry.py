@@ -7,11 +7,12 @@ from recprism.signals.content import Content
 from recprism.signals.follow import Follow
 from recprism.signals.interface import Signal
 from recprism.signals.repeat import Repeat
+from recprism.signals.sequence import Sequence
 from recprism.signals.taste import Taste
 from recprism.signals.trend import Trend
 
 SIGNALS: dict[str, type[Signal]] = {
-    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend)
+    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend, Sequence)
 }
 
 

@@ -46,7 +46,7 @@ class Sequence:
             label_table(setting),
             setting.catalog.n_items,
             config,
-            seed=0,
+            seed=setting.seed,
         )
         return cls(trained.arrays, setting)
 
@@ -59,6 +59,9 @@ class Sequence:
     ) -> BoundSequence:
         return BoundSequence(self, user)
 
+    def alike(self) -> IntArray | None:
+        return None
+
     def to_arrays(self) -> Arrays:
         return dict(self.reader.arrays)
 
@@ -69,6 +72,8 @@ class Sequence:
 
 class BoundSequence:
     """One reading of the past, made when first asked; then a product with all item vectors."""
+
+    common = None
 
     def __init__(self, signal: Sequence, user: UserState) -> None:
         self._signal, self._user = signal, user
@@ -88,13 +93,12 @@ class BoundSequence:
 
     def clue(self, items: IntArray) -> Clue | None:
         """The past items without which the score of `items` would fall most, at most three."""
-        past, reader = self._past, self._signal.reader
-        distinct = np.unique(past.item)
-        distinct = distinct[~among(distinct, items)]
+        distinct, without = self._without
+        other = ~among(distinct, items)
+        distinct, without = distinct[other], without[other]
         if not len(distinct) or self._scores[items].mean() <= 0:
             return None
-        without = reader.users([past.take(past.item != item) for item in distinct])
-        score = reader.scores(without, items).mean(axis=1)
+        score = self._signal.reader.scores(without, items).mean(axis=1)
         drop = self._scores[items].mean() - score
         best = top(drop, 3)
         chosen = distinct[best[drop[best] > 0]]
@@ -105,6 +109,13 @@ class BoundSequence:
     @cached_property
     def _past(self) -> Past:
         return Past.of(self._user, self._signal.catalog, self._signal.reader.max_length)
+
+    @cached_property
+    def _without(self) -> tuple[IntArray, FloatArray]:
+        """The distinct past items, and what the user's vector would be without each of them."""
+        past, distinct = self._past, np.unique(self._past.item)
+        left = [past.take(past.item != item) for item in distinct]
+        return distinct, self._signal.reader.users(left)
 
     @cached_property
     def _vector(self) -> FloatArray:

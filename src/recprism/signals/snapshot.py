@@ -125,6 +125,7 @@ class Ground:
             segments,
             at,
             self.project.signals,
+            self.project.ranker.seed,
             self.wishes,
         )
 
