@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.model import measure_model
+from benchmarks.model import evaluate_tasks, measure_model
 from benchmarks.rules import score_rules
 from benchmarks.shop import CAVEATS, DEFAULT_FOLDER, MONTHS, open_shop, rolling_coupons
 from benchmarks.text import as_text
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "load_s": round(loaded_s, 2),
             "peak_mb": round(peak_memory_mb(), 1),
         }
+    elif options.rolling:
+        result = evaluate_tasks(project, hold_outs)
     else:
         result = measure_model(project, dataset, hold_outs, quick=options.quick)
     result |= {
