@@ -8,24 +8,20 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from tests.ranker.planted import CODES, N_NUMBERS, SIZE, config, lists, nothing, task
 
 from recprism.project.schema import Ranker as Config
 from recprism.ranker.architectures import ARCHITECTURES
+from recprism.ranker.loss import POINTWISE, list_loss
 from recprism.ranker.network import CLIP, Network, measure_numbers
 from recprism.ranker.samples import Samples
 from recprism.ranker.train import (
     AVERAGING,
-    METRIC_K,
-    POINTWISE,
     TaskData,
     _average,
-    _loss,
-    _prepared,
-    list_ndcg,
-    predict,
     train_ranker,
 )
+from recprism.ranker.validate import METRIC_K, list_ndcg, predict, prepare_samples
+from recprism.testing.planted import CODES, N_NUMBERS, SIZE, config, lists, nothing, task
 
 LEARNED = 0.75
 """NDCG of a ranker that has found the rule; one at random has 0.5."""
@@ -38,7 +34,7 @@ def test_a_planted_rule_is_found_for_every_task(architecture: str) -> None:
     trained = train_ranker(data, CODES, config(architecture=architecture, epochs=12))
     for i, name in enumerate(data):
         valid = data[name].valid
-        found = list_ndcg(predict(trained.networks[i], i, valid), valid, METRIC_K)
+        found = list_ndcg(predict(trained.networks[i], i, valid)[:, 0], valid, METRIC_K)
         assert found > LEARNED, name
         assert found > trained.history[name][0] + 0.2
 
@@ -71,7 +67,7 @@ def test_single_shares_nothing_and_the_others_share_something(architecture: str)
     moved: list[set[str]] = []
     for i, one in enumerate(data):
         network.zero_grad()
-        _loss(network, i, _prepared(network, i, one.train), np.arange(4)).backward()  # type: ignore[no-untyped-call]
+        list_loss(network, i, prepare_samples(network, i, one.train), np.arange(4)).backward()  # type: ignore[no-untyped-call]
         moved.append(
             {n for n, p in network.named_parameters() if p.grad is not None and p.grad.any()}
         )
@@ -96,7 +92,7 @@ def test_a_task_stops_after_so_many_epochs_without_gain_and_keeps_its_best() -> 
     history = trained.history["noise"]
     assert len(history) < settings.epochs + 1
     assert len(history) - 1 - int(np.argmax(history)) == settings.patience
-    kept = list_ndcg(predict(trained.networks[0], 0, noise.valid), noise.valid, METRIC_K)
+    kept = list_ndcg(predict(trained.networks[0], 0, noise.valid)[:, 0], noise.valid, METRIC_K)
     assert kept == pytest.approx(max(history), abs=1e-9)
 
 
@@ -121,7 +117,7 @@ def test_without_outcomes_to_validate_on_the_last_epoch_is_kept() -> None:
     blind = replace(blind, label=np.zeros_like(blind.label), hits=np.zeros_like(blind.hits))
     trained = train_ranker({"rule": TaskData(task(number=0).train, blind)}, CODES, config())
     valid = task(number=0).valid
-    assert list_ndcg(predict(trained.networks[0], 0, valid), valid, METRIC_K) > LEARNED
+    assert list_ndcg(predict(trained.networks[0], 0, valid)[:, 0], valid, METRIC_K) > LEARNED
 
 
 def test_medians_are_those_of_the_training_numbers() -> None:
@@ -133,8 +129,9 @@ def test_medians_are_those_of_the_training_numbers() -> None:
 
 def a_network(parts: list[Samples], settings: Config) -> Network:
     torch.manual_seed(0)
-    scale, mean, spread = measure_numbers([part.numbers for part in parts])
-    return Network(scale, mean, spread, list(CODES.values()), settings)
+    about = measure_numbers([part.numbers for part in parts])
+    n_actions = [1 + part.earlier.shape[1] for part in parts]
+    return Network(about, list(CODES.values()), n_actions, settings)
 
 
 def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
@@ -148,7 +145,7 @@ def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
     with torch.no_grad():
         for linear in network.linear:
             linear.weight.normal_()  # type: ignore[operator]
-    logit = predict(network, 0, samples).astype(np.float64)
+    logit = predict(network, 0, samples)[:, 0].astype(np.float64)
     listwise, pointwise = [], 0.0
     for rows in (slice(0, SIZE), slice(SIZE, 2 * SIZE), slice(2 * SIZE, 3 * SIZE)):
         score, hit, rate = logit[rows], label[rows], weight[rows]
@@ -159,7 +156,7 @@ def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
         surprise = -np.log(np.where(hit == 1, probability, 1 - probability))
         pointwise += float((rate * surprise).sum())
     wanted = np.mean(listwise) + POINTWISE * pointwise / weight.sum()
-    found = _loss(network, 0, _prepared(network, 0, samples), np.arange(3))
+    found = list_loss(network, 0, prepare_samples(network, 0, samples), np.arange(3))
     assert float(found.detach()) == pytest.approx(wanted, rel=1e-2)
 
 
@@ -181,6 +178,7 @@ def test_ndcg_of_hand_worked_lists(
     n = len(score)
     samples = replace(
         empty,
+        item=np.arange(n + 2, dtype=np.int32),
         label=np.array([*label, 0, 0], np.int8),
         offsets=np.array([0, n, n + 2], np.int64),
         user=np.zeros(2, np.int32),
