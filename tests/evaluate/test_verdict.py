@@ -57,7 +57,8 @@ def test_the_verdict_says_how_the_model_stands_to_the_best_rule(gap: float, says
 
 
 @pytest.mark.parametrize(
-    ("gap", "says"), [(0.02, "helps"), (0.0, "neither helps nor hurts"), (-0.02, "hurts here")]
+    ("gap", "says"),
+    [(0.02, "helps"), (0.0, "makes no difference beyond noise"), (-0.02, "hurts here")],
 )
 def test_the_verdict_says_whether_learning_together_helps(gap: float, says: str) -> None:
     found = write_verdict(task({"personal": interval(0.1), "single": interval(gap)}))
