@@ -170,7 +170,7 @@ class ArchitectureKit:
         unused = [name for name, p in body.named_parameters() if p.grad is None]
         for name in unused:
             assert f"body.{name}".encode() not in graphs[TASKS[0]], name
-        assert used
+        assert all(f"body.{name}".encode() in graphs[TASKS[0]] for name in used)
 
 
 def _moved(module: torch.nn.Module) -> set[str]:

@@ -14,3 +14,5 @@ from recprism.ranker.architectures.single import Single
 ARCHITECTURES: dict[str, type[Architecture]] = {
     each.name: each for each in (SharedBottom, Mmoe, Ple, Single)
 }
+
+__all__ = ["ARCHITECTURES", "Architecture"]
