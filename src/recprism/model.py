@@ -81,31 +81,44 @@ def save_model(model: Model, folder: Path) -> None:
         content["wishes"] = model.wishes
     write_arrays(folder / "content.safetensors", content)
     write_arrays(folder / "snapshot.safetensors", model.snapshot.to_arrays())
-    arrays = {}
-    for task, ranker in model.rankers.items():
-        (folder / f"{task}.onnx").write_bytes(ranker.graph)
-        arrays[f"{task}/logit"] = ranker.calibration.logit
-        arrays[f"{task}/probability"] = ranker.calibration.probability
-        arrays[f"{task}/medians"] = ranker.medians
-    if arrays:
-        write_arrays(folder / "ranker.safetensors", arrays)
+    tasks = _save_rankers(model.rankers, folder)
     written = model.project.model_dump_json(by_alias=True)
     (folder / "project.json").write_text(written, encoding="utf-8")
     about = {
         "until": model.until,
         "segments": list(model.snapshot.segments.names),
-        "tasks": {
-            task: {
-                "calibration": ranker.calibration.method,
-                "positives": ranker.calibration.positives,
-            }
-            for task, ranker in model.rankers.items()
-        },
+        "tasks": tasks,
         "effects": {task: effects.to_dict() for task, effects in model.effects.items()},
         "training": dict(model.training),
     }
     text = json.dumps(about, ensure_ascii=False, indent=1)
     (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def _save_rankers(rankers: Mapping[str, TaskRanker], folder: Path) -> dict[str, Any]:
+    """Write graphs and curves; returns what `model.json` says of each task."""
+    arrays, tasks = {}, {}
+    for task, ranker in rankers.items():
+        (folder / f"{task}.onnx").write_bytes(ranker.graph)
+        arrays[f"{task}/medians"] = ranker.medians
+        about = _about_curve(ranker.calibration)
+        arrays |= _curve(task, ranker.calibration)
+        if ranker.earlier:
+            about["earlier"] = [_about_curve(curve) for curve in ranker.earlier]
+        for i, curve in enumerate(ranker.earlier):
+            arrays |= _curve(f"{task}/earlier/{i}", curve)
+        tasks[task] = about
+    if arrays:
+        write_arrays(folder / "ranker.safetensors", arrays)
+    return tasks
+
+
+def _about_curve(curve: Calibration) -> dict[str, Any]:
+    return {"calibration": curve.method, "positives": curve.positives}
+
+
+def _curve(name: str, curve: Calibration) -> dict[str, FloatArray]:
+    return {f"{name}/logit": curve.logit, f"{name}/probability": curve.probability}
 
 
 def open_model(folder: Path) -> Model:
@@ -146,16 +159,19 @@ def _open_rankers(folder: Path, tasks: Mapping[str, Any]) -> dict[str, TaskRanke
     if not tasks:
         return {}
     arrays, rankers = read_arrays(folder / "ranker.safetensors"), {}
+
+    def curve(name: str, about: Mapping[str, Any]) -> Calibration:
+        points = arrays[f"{name}/logit"], arrays[f"{name}/probability"]
+        return Calibration(*points, about["calibration"], about["positives"])
+
     for task, about in tasks.items():
-        calibration = Calibration(
-            arrays[f"{task}/logit"],
-            arrays[f"{task}/probability"],
-            about["calibration"],
-            about["positives"],
-        )
+        # A task without a funnel says nothing of earlier actions.
+        before = enumerate(about.get("earlier", ()))
+        earlier = [curve(f"{task}/earlier/{i}", one) for i, one in before]
         with _readable(folder / f"{task}.onnx") as file:
             medians = np.asarray(arrays[f"{task}/medians"])
-            rankers[task] = TaskRanker.open(file.read_bytes(), calibration, medians)
+            graph = file.read_bytes()
+            rankers[task] = TaskRanker.open(graph, curve(task, about), medians, earlier)
     return rankers
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -44,13 +44,16 @@ from recprism.ranker.scorer import TaskRanker
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.snapshot import Ground
 
+if TYPE_CHECKING:
+    from recprism.ranker.train import TaskData, TrainedRanker
+
 Progress = Callable[[str, float], None]
 TEXTS_PER_S = 70
 LIST_MS = 4.0
 """What `plan` reckons with: texts encoded per second, and milliseconds per training list."""
 PERSONAL_RULE = "sum:repeat.strength"
 """Count x exp(-days since the last time / decay), over what an item links to: the rule to beat."""
-SAMPLES_FORMAT = 3
+SAMPLES_FORMAT = 4
 """Raised whenever samples of the same data and settings would come out differently."""
 HELD_SHARE = 0.2
 """At most this share of the users validates where a single snapshot is split by users."""
@@ -344,6 +347,11 @@ def _sources(node: Any) -> set[str]:
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {
     "architecture",
+    "shared_experts",
+    "task_experts",
+    "extraction_layers",
+    "expert_size",
+    "loss_weights",
     "embedding_size",
     "hidden",
     "dropout",
@@ -455,7 +463,8 @@ def _fit_rankers(
     if not parts:
         return {}, {"tasks": {}, "note": "no task with a goal has enough past to learn from"}
     from recprism.ranker.export import export_onnx
-    from recprism.ranker.train import TaskData, predict, train_ranker
+    from recprism.ranker.train import TaskData, train_ranker
+    from recprism.ranker.validate import predict
 
     folder, ranker = workspace.samples, workspace.ground.project.ranker
     if architecture is not None:
@@ -472,25 +481,41 @@ def _fit_rankers(
         features = workspace.features
         rule = features.numbers.index(PERSONAL_RULE)
         trained = train_ranker(data, features.codes, ranker, progress, rule)
-    rankers, account = {}, {}
+    rankers = {}
     with timer.time("calibrate"):
         graphs = export_onnx(trained)
         for i, task in enumerate(trained.tasks):
             lists = data[task].valid
             if not parts[task].by_user:
                 lists = _load(folder, parts[task].calibrate, plans[task], until)
-            logit = predict(trained.networks[i], i, lists)
-            calibration = fit_calibration(logit, lists.label, lists.weight)
-            rankers[task] = TaskRanker.open(graphs[task], calibration, trained.medians[i])
-            account[task] = {
-                "lists": len(data[task].train),
-                "validation_lists": len(data[task].valid),
-                "validation_ndcg@10": trained.history[task],
-                "leaning_on_rule": trained.leaning[task],
-                "calibration": calibration.method,
-                "calibration_positives": calibration.positives,
-            }
-    return rankers, {"tasks": account, "architecture": ranker.architecture, "seed": ranker.seed}
+            logits, reached = predict(trained.networks[i], i, lists), lists.reached
+            *earlier, goal = [
+                fit_calibration(logits[:, a], reached[:, a], lists.weight)
+                for a in range(reached.shape[1])
+            ]
+            rankers[task] = TaskRanker.open(graphs[task], goal, trained.medians[i], earlier)
+    return rankers, _account(trained, data, rankers)
+
+
+def _account(
+    trained: TrainedRanker, data: Mapping[str, TaskData], rankers: Mapping[str, TaskRanker]
+) -> dict[str, Any]:
+    """How the training went, for the artifact and the report."""
+    tasks = {
+        task: {
+            "lists": len(data[task].train),
+            "validation_lists": len(data[task].valid),
+            "validation_ndcg@10": trained.history[task],
+            "leaning_on_rule": trained.leaning[task],
+            "loss_weight": trained.loss_weights[task],
+            "calibration": ranker.calibration.method,
+            "calibration_positives": ranker.calibration.positives,
+        }
+        for task, ranker in rankers.items()
+    }
+    config = trained.config
+    about = {"tasks": tasks, "architecture": config.architecture, "seed": config.seed}
+    return about | ({"gates": dict(trained.gates)} if trained.gates else {})
 
 
 def _load_data(folder: Path, parts: _Parts, plan: TaskPlan, until: int) -> tuple[Samples, Samples]:

@@ -84,7 +84,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedItem:
-    """One place of a list. `probability` maps the goal action to its calibrated probability."""
+    """One place of a list.
+
+    `probability` maps the goal action, and before it the actions of the task's funnel, to their
+    calibrated probabilities.
+    """
 
     id: str
     title: str

@@ -121,6 +121,20 @@ def test_a_goal_that_no_event_has_names_the_line_and_the_actions(tmp_path: Path)
     assert "Did you mean `bought`?" in str(problem)
 
 
+def test_an_action_of_a_funnel_that_no_event_has_is_named(tmp_path: Path) -> None:
+    events = (
+        "user,item,when,paid,what\nann,milk,2024-03-01,1,bought\nann,milk,2024-03-01,1,viewed\n"
+    )
+    section = {**spec()["events"][0], "action_column": "what"}
+    del section["action"]
+    task = {"recommend": "goods", "goal": "bought", "funnel": ["view", "viewed"]}
+    (sentence,) = sentences(
+        tmp_path, {"events.csv": events}, events=[section], tasks={"goods": task}
+    )
+    assert "no event has the action `view` on `goods`; found: `bought`, `viewed`." in sentence
+    assert "Did you mean `viewed`?" in sentence
+
+
 def test_old_data_on_the_wall_clock_is_worth_a_warning(tmp_path: Path) -> None:
     old = examine(write_project(tmp_path / "old", clock="wall"))
     assert old.problems == []

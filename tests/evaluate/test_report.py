@@ -16,7 +16,7 @@ from tests.evaluate.small_shop import day, shop
 from recprism.errors import DiskFull, MissingExtra
 from recprism.evaluate import charts
 from recprism.evaluate.report import render_report, write_report
-from recprism.evaluate.results import Evaluation
+from recprism.evaluate.results import Evaluation, say_sharing
 from recprism.evaluate.run import Settings, evaluate
 from recprism.project import Project
 
@@ -100,6 +100,35 @@ def test_sample_lists_show_escaped_reasons_and_what_came_true(page: str) -> None
     assert "User ann, as of 2020-01-22T00:00:00" in page
     assert "Many bought &lt;this&gt; &amp; more." in page
     assert "✓ came true" in page
+
+
+def test_the_page_says_whether_learning_together_helps(page: str, evaluation: Evaluation) -> None:
+    assert "Does learning together help?" in page
+    for task in evaluation.tasks.values():
+        assert task.sharing is not None
+        assert f"learning together {say_sharing(task.sharing)}</td>" in page
+    alone = {
+        name: replace(task, against={k: v for k, v in task.against.items() if k != "single"})
+        for name, task in evaluation.tasks.items()
+    }
+    assert "Does learning together" not in render_report(replace(evaluation, tasks=alone))
+
+
+def test_gates_are_drawn_for_every_task_and_layer(evaluation: Evaluation) -> None:
+    level = {"products 1": 0.25, "shared 1": 0.75}
+    gates = {"products": [level, level], "<ads>": [{"<ads> 1": 0.125, "shared 1": 0.875}] * 2}
+    page = render_report(replace(evaluation, gates=gates, architecture="ple"))
+    found = Page()
+    found.feed(page)
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    assert page.count("<svg") == 10
+    assert "gate of `ple` gives to an expert" in page
+    for text in ("products, layer 2", "&lt;ads&gt;, layer 1", "shared 1", "0.75", "0.13"):
+        assert text in page
+    document = replace(evaluation, gates=gates, architecture="ple").to_dict()
+    assert document["gates"]["products"][0] == level
+    assert document["architecture"] == "ple"
 
 
 def test_machine_seeds_and_sizes_are_shown(page: str, evaluation: Evaluation) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from recprism.evaluate.bootstrap import Interval
-from recprism.evaluate.results import BeyondAccuracy, Calibration, TaskEvaluation
+from recprism.evaluate.results import BeyondAccuracy, Calibration, TaskEvaluation, say_sharing
 from recprism.evaluate.verdict import strongest_baseline, write_verdict
 
 NAN = float("nan")
@@ -57,11 +57,19 @@ def test_the_verdict_says_how_the_model_stands_to_the_best_rule(gap: float, says
 
 
 @pytest.mark.parametrize(
-    ("gap", "says"), [(0.02, "helps"), (0.0, "neither helps nor hurts"), (-0.02, "hurts here")]
+    ("gap", "says"),
+    [(0.02, "helps"), (0.0, "makes no difference beyond noise"), (-0.02, "hurts here")],
 )
 def test_the_verdict_says_whether_learning_together_helps(gap: float, says: str) -> None:
     found = write_verdict(task({"personal": interval(0.1), "single": interval(gap)}))
     assert f"Learning the tasks together {says}" in found
+
+
+def test_sharing_is_judged_by_the_interval_alone() -> None:
+    assert say_sharing(interval(0.011)) == "helps"
+    assert say_sharing(interval(-0.011)) == "hurts"
+    assert say_sharing(interval(0.009)) == "makes no difference beyond noise"
+    assert say_sharing(Interval(NAN, NAN, NAN, 0, 0)) == "cannot be judged"
 
 
 def test_the_opponent_is_the_strongest_rule() -> None:

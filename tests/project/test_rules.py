@@ -163,6 +163,67 @@ def test_each_clash_has_its_line(
 
 
 @pytest.mark.parametrize(
+    ("funnel", "place", "message"),
+    [
+        ("[vew, cart]", "[0]", "records the action `vew` on `things`. Did you mean `view`?"),
+        ("[view, buy]", "[1]", "`buy` is the goal, to which the funnel leads. Remove it"),
+        ("[view, cart, view]", "[2]", "`view` is in the funnel already. Remove one."),
+    ],
+)
+def test_a_funnel_names_each_recorded_action_once(
+    tmp_path: Path, funnel: str, place: str, message: str
+) -> None:
+    (tmp_path / "recprism.yaml").write_text(with_funnel(funnel))
+    (problem,) = find_problems(tmp_path)
+    assert message in str(problem)
+    assert f"`tasks.things.funnel{place}`" in str(problem)
+
+
+def test_a_funnel_of_recorded_actions_leads_to_the_goal(tmp_path: Path) -> None:
+    (tmp_path / "recprism.yaml").write_text(with_funnel("[view, cart]"))
+    assert find_problems(tmp_path) == []
+    text = with_funnel("[view]").replace("goal: buy, funnel", "funnel")
+    (tmp_path / "recprism.yaml").write_text(
+        text.replace("evaluate:\n  things: {until: 2017-12-01}", "")
+    )
+    (problem,) = find_problems(tmp_path)
+    assert "without a `goal`, there is nothing that a funnel leads to. Add `goal`" in str(problem)
+
+
+def with_funnel(funnel: str) -> str:
+    """The shop with views and carts of things, and a funnel to buying them."""
+    buys = "  - {source: buys.csv, user: who, kind: things, item: thing, action: buy, time: day}\n"
+    more = [buys.replace("action: buy", f"action: {action}") for action in ("view", "cart")]
+    text = SHOP.replace(buys, buys + "".join(more))
+    return text.replace("things, goal: buy,", f"things, goal: buy, funnel: {funnel},")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("{things: 2, ads: 0.5}", None),
+        ("equal", None),
+        ("uncertainty", None),
+        ("{thing: 2}", "there is no task `thing`. Did you mean `things`?"),
+        ("equl", "expected `equal` or `uncertainty` or a mapping, found `equl`"),
+        ("{things: 0}", "`ranker.loss_weights.things`: expected a number above 0, found `0`"),
+    ],
+)
+def test_loss_weights_name_tasks(tmp_path: Path, weights: str, message: str | None) -> None:
+    text = SHOP + f"ranker: {{loss_weights: {weights}}}\n"
+    (tmp_path / "recprism.yaml").write_text(text)
+    found = [str(problem) for problem in find_problems(tmp_path)]
+    assert [message in problem for problem in found if message] == [True] * bool(message)
+
+
+def test_a_task_that_learns_nothing_has_no_loss_to_weigh(tmp_path: Path) -> None:
+    text = SHOP.replace("goal: use, exclude", "exclude") + "ranker: {loss_weights: {coupons: 2}}\n"
+    (tmp_path / "recprism.yaml").write_text(text)
+    (problem,) = find_problems(tmp_path)
+    assert "the task `coupons` has no `goal`, so nothing is learned for it" in str(problem)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "but neither `things` nor what it links to has `text`. Add a `goal`"),

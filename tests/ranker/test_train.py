@@ -3,80 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from tests.ranker.planted import CODES, N_NUMBERS, SIZE, config, lists, nothing, task
 
 from recprism.project.schema import Ranker as Config
-from recprism.ranker.architectures import ARCHITECTURES
+from recprism.ranker.loss import POINTWISE, list_loss
 from recprism.ranker.network import CLIP, Network, measure_numbers
 from recprism.ranker.samples import Samples
 from recprism.ranker.train import (
     AVERAGING,
-    METRIC_K,
-    POINTWISE,
     TaskData,
     _average,
-    _loss,
-    _prepared,
-    list_ndcg,
-    predict,
     train_ranker,
 )
+from recprism.ranker.validate import METRIC_K, list_ndcg, predict, prepare_samples
+from recprism.testing.planted import CODES, N_NUMBERS, SIZE, config, lists, task
 
 LEARNED = 0.75
 """NDCG of a ranker that has found the rule; one at random has 0.5."""
-EVERY = pytest.mark.parametrize("architecture", ARCHITECTURES)
-
-
-@EVERY
-def test_a_planted_rule_is_found_for_every_task(architecture: str) -> None:
-    data = {"big": task(number=0), "small": task(40, seed=5, number=3), "color": task(color=2)}
-    trained = train_ranker(data, CODES, config(architecture=architecture, epochs=12))
-    for i, name in enumerate(data):
-        valid = data[name].valid
-        found = list_ndcg(predict(trained.networks[i], i, valid), valid, METRIC_K)
-        assert found > LEARNED, name
-        assert found > trained.history[name][0] + 0.2
-
-
-@EVERY
-def test_the_same_seed_gives_the_same_ranker(architecture: str) -> None:
-    data = {"one": task(number=1), "two": task(24, number=2)}
-
-    def logits(seed: int) -> np.ndarray:
-        trained = train_ranker(data, CODES, config(architecture=architecture, seed=seed, epochs=2))
-        return np.asarray(predict(trained.networks[0], 0, data["one"].valid))
-
-    np.testing.assert_array_equal(logits(3), logits(3))
-    assert not np.array_equal(logits(3), logits(4))
-
-
-def test_the_architectures_are_those_of_the_project_file() -> None:
-    known = get_args(Config.model_fields["architecture"].annotation)
-    assert set(known) == set(ARCHITECTURES)
-    assert all(getattr(found, "name", "") == name for name, found in ARCHITECTURES.items())
-
-
-@EVERY
-def test_single_shares_nothing_and_the_others_share_something(architecture: str) -> None:
-    data = [task(4, number=0), task(4, number=1)]
-    network = a_network([d.train for d in data], config(architecture=architecture))
-    with torch.no_grad():  # heads start at zero and would hide what lies behind them
-        for head in network.heads:
-            head.weight.fill_(1.0)  # type: ignore[operator]
-    moved: list[set[str]] = []
-    for i, one in enumerate(data):
-        network.zero_grad()
-        _loss(network, i, _prepared(network, i, one.train), np.arange(4)).backward()  # type: ignore[no-untyped-call]
-        moved.append(
-            {n for n, p in network.named_parameters() if p.grad is not None and p.grad.any()}
-        )
-    assert all(moved)
-    assert bool(moved[0] & moved[1]) == (architecture != "single")
 
 
 def test_history_begins_before_training_and_ends_after_the_last_epoch() -> None:
@@ -96,7 +42,7 @@ def test_a_task_stops_after_so_many_epochs_without_gain_and_keeps_its_best() -> 
     history = trained.history["noise"]
     assert len(history) < settings.epochs + 1
     assert len(history) - 1 - int(np.argmax(history)) == settings.patience
-    kept = list_ndcg(predict(trained.networks[0], 0, noise.valid), noise.valid, METRIC_K)
+    kept = list_ndcg(predict(trained.networks[0], 0, noise.valid)[:, 0], noise.valid, METRIC_K)
     assert kept == pytest.approx(max(history), abs=1e-9)
 
 
@@ -106,22 +52,12 @@ def test_one_task_may_stop_while_another_learns_on() -> None:
     assert len(history["noise"]) < len(history["rule"])
 
 
-@EVERY
-def test_a_task_without_lists_spoils_nothing(architecture: str) -> None:
-    data = {"rule": task(number=0), "nobody": TaskData(nothing(), nothing())}
-    trained = train_ranker(data, CODES, config(architecture=architecture))
-    assert trained.history["nobody"] == [0.0]
-    assert max(trained.history["rule"]) > LEARNED
-    assert np.isfinite(predict(trained.networks[1], 1, data["rule"].valid)).all()
-    assert np.isfinite(trained.medians).all()
-
-
 def test_without_outcomes_to_validate_on_the_last_epoch_is_kept() -> None:
     blind = lists(8, seed=3, number=0)
     blind = replace(blind, label=np.zeros_like(blind.label), hits=np.zeros_like(blind.hits))
     trained = train_ranker({"rule": TaskData(task(number=0).train, blind)}, CODES, config())
     valid = task(number=0).valid
-    assert list_ndcg(predict(trained.networks[0], 0, valid), valid, METRIC_K) > LEARNED
+    assert list_ndcg(predict(trained.networks[0], 0, valid)[:, 0], valid, METRIC_K) > LEARNED
 
 
 def test_medians_are_those_of_the_training_numbers() -> None:
@@ -133,8 +69,9 @@ def test_medians_are_those_of_the_training_numbers() -> None:
 
 def a_network(parts: list[Samples], settings: Config) -> Network:
     torch.manual_seed(0)
-    scale, mean, spread = measure_numbers([part.numbers for part in parts])
-    return Network(scale, mean, spread, list(CODES.values()), settings)
+    about = measure_numbers([part.numbers for part in parts])
+    n_actions = [1 + part.earlier.shape[1] for part in parts]
+    return Network(about, list(CODES.values()), n_actions, settings)
 
 
 def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
@@ -148,7 +85,7 @@ def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
     with torch.no_grad():
         for linear in network.linear:
             linear.weight.normal_()  # type: ignore[operator]
-    logit = predict(network, 0, samples).astype(np.float64)
+    logit = predict(network, 0, samples)[:, 0].astype(np.float64)
     listwise, pointwise = [], 0.0
     for rows in (slice(0, SIZE), slice(SIZE, 2 * SIZE), slice(2 * SIZE, 3 * SIZE)):
         score, hit, rate = logit[rows], label[rows], weight[rows]
@@ -159,7 +96,7 @@ def test_the_loss_is_the_listwise_softmax_plus_cross_entropy() -> None:
         surprise = -np.log(np.where(hit == 1, probability, 1 - probability))
         pointwise += float((rate * surprise).sum())
     wanted = np.mean(listwise) + POINTWISE * pointwise / weight.sum()
-    found = _loss(network, 0, _prepared(network, 0, samples), np.arange(3))
+    found = list_loss(network, 0, prepare_samples(network, 0, samples), np.arange(3))
     assert float(found.detach()) == pytest.approx(wanted, rel=1e-2)
 
 
@@ -181,6 +118,7 @@ def test_ndcg_of_hand_worked_lists(
     n = len(score)
     samples = replace(
         empty,
+        item=np.arange(n + 2, dtype=np.int32),
         label=np.array([*label, 0, 0], np.int8),
         offsets=np.array([0, n, n + 2], np.int64),
         user=np.zeros(2, np.int32),
@@ -188,6 +126,35 @@ def test_ndcg_of_hand_worked_lists(
     )
     wanted = wanted if score[0] == 3 else 0.0  # the hit of the reversed list is beyond the cut-off
     assert list_ndcg(np.array([*score, 1, 2], np.float32), samples, 2) == pytest.approx(wanted)
+
+
+def test_an_item_with_several_offers_stands_in_a_list_once() -> None:
+    """Three offers of one hit at ranks 1, 2 and 4 beside two other items, one of them a hit."""
+    one = replace(
+        lists(1, seed=0),
+        item=np.array([7, 7, 8, 7, 9], np.int32),
+        label=np.array([1, 1, 0, 1, 1], np.int8),
+        offsets=np.array([0, 5], np.int64),
+        hits=np.array([2], np.int32),
+    )
+    wanted = (1 + 1 / np.log2(4)) / (1 + 1 / np.log2(3))
+    assert list_ndcg(np.array([5, 4, 3, 2, 1], np.float32), one, 10) == pytest.approx(wanted)
+
+
+def test_training_uses_one_thread_and_gives_the_others_back() -> None:
+    seen: list[int] = []
+    torch.set_num_threads(2)
+    try:
+        train_ranker(
+            {"one": task(8, number=0)},
+            CODES,
+            config(epochs=1),
+            progress=lambda *_: seen.append(torch.get_num_threads()),
+        )
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert seen == [1]
 
 
 def test_numbers_are_standardized_per_task_and_clipped() -> None:

@@ -25,6 +25,7 @@ from recprism.data.sources import Progress, Table, check_table, missing_column, 
 from recprism.data.times import from_micros, parse_times, to_micros
 from recprism.errors import DataError, ProjectError, RecPrismError, nearest
 from recprism.project import Project
+from recprism.project.document import KeyPath
 from recprism.project.schema import ProjectFile
 
 _OLD_DAYS = 30
@@ -161,7 +162,7 @@ def _check_joins(found: DataCheck, spec: ProjectFile, tables: dict[str, Table]) 
 
 
 def _check_goals(found: DataCheck, project: Project, tables: dict[str, Table]) -> None:
-    """Goals that could be in an action column and are in none."""
+    """Goals and actions of funnels that could be in an action column and are in none."""
     spec = project.spec
     for name, task in spec.tasks.items():
         kind = _goal_kind(spec, task.recommend, task.via)
@@ -177,17 +178,26 @@ def _check_goals(found: DataCheck, project: Project, tables: dict[str, Table]) -
             else:
                 values = tables[f"events[{n}]"].distinct(events.action_column)
                 actions.update(distinct(values).to_list())
-        if task.goal not in actions:
-            listed = ", ".join(f"`{action}`" for action in sorted(actions)[:10]) or "none"
-            close = nearest(task.goal, actions)
-            found.note(
-                ProjectError(
-                    project.file,
-                    project.line_of("tasks", name, "goal"),
-                    f"no event has the action `{task.goal}` on `{kind}`; found: {listed}.",
-                    f"Did you mean `{close}`?" if close else "Name one of these.",
-                )
-            )
+        wanted: list[tuple[KeyPath, str]] = [(("tasks", name, "goal"), task.goal)]
+        wanted += [(("tasks", name, "funnel", n), action) for n, action in enumerate(task.funnel)]
+        for path, action in wanted:
+            if action not in actions:
+                found.note(_unseen(project, path, action, (kind, actions)))
+
+
+def _unseen(
+    project: Project, path: KeyPath, action: str, seen: tuple[str, set[str]]
+) -> ProjectError:
+    """No event of a kind has the action; `seen` are the kind and the actions found on it."""
+    kind, actions = seen
+    listed = ", ".join(f"`{known}`" for known in sorted(actions)[:10]) or "none"
+    close = nearest(action, actions)
+    return ProjectError(
+        project.file,
+        project.line_of(*path),
+        f"no event has the action `{action}` on `{kind}`; found: {listed}.",
+        f"Did you mean `{close}`?" if close else "Name one of these.",
+    )
 
 
 def _goal_kind(spec: ProjectFile, kind: str, via: str | None) -> str:

@@ -121,6 +121,11 @@ class Engine:
             self.store.record_impressions(answer, datetime.now(UTC).replace(tzinfo=None))
         return answer
 
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """How the training of the model went."""
+        return self.model.training
+
     def observe(self, event: Event) -> AddResult:
         """Keep an event; the next answer knows it. Faulty events are rejected in the result."""
         return self.store.add_events([event], self._states.now())

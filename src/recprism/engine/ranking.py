@@ -28,7 +28,9 @@ class Ranked:
     """Candidates of one task, best first, each item once.
 
     `score` [n] orders them, `probability` [n] is that of the goal (NaN without a goal or ranker).
-    `features` are kept in the same order for the shares of signals.
+    `features` are kept in the same order for the shares of signals. `earlier` [n, s] are the
+    probabilities of the actions of the funnel before the goal; s = 0 where the task has none, and
+    for strangers.
     """
 
     plan: TaskPlan
@@ -38,6 +40,7 @@ class Ranked:
     columns: FloatArray
     retrieved: NDArray[np.bool_]
     features: Features | None
+    earlier: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -56,15 +59,15 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
     """
     shortlist = make_shortlist(binder, plan, model.project.ranker.shortlist, wanted)
     ranker = model.rankers.get(plan.name)
-    features = None
+    features, earlier = None, np.zeros((len(shortlist), 0))
     if ranker is None or binder.user.is_cold:
         probability = _popular_share(model, plan, shortlist)
         score = order_by = _without_ranker(binder, plan, shortlist, probability)
     else:
         features = make_features(model.features, binder, shortlist, plan)
-        logit = ranker.logits(features)
-        score = probability = np.asarray(ranker.calibration(logit), np.float64)
-        order_by = np.asarray(logit, np.float64)
+        chances = ranker.chances(features)
+        score, earlier = chances.goal, chances.earlier
+        probability, order_by = score, np.asarray(chances.logit, np.float64)
     if binder.user.wish is not None and plan.has_goal:
         score = order_by = _with_wish(model.snapshot, shortlist, order_by)
     keep = _once(shortlist.candidates.item, order_by)
@@ -76,6 +79,7 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
         shortlist.columns[keep],
         shortlist.retrieved[keep],
         None if features is None else Features(features.numbers[keep], features.codes[keep]),
+        earlier[keep],
     )
     return ranked if plan.has_goal else replace(ranked, probability=np.full(len(keep), np.nan))
 

@@ -79,14 +79,13 @@ def write_list(
     for i, position in enumerate(positions):
         item = int(ranked.candidates.item[position])
         offer_row = int(ranked.candidates.offer_row[position])
-        chance = float(ranked.probability[position])
         items.append(
             RankedItem(
                 id=plan.kind.ids[item - plan.kind.start],
                 title=titles.of(item, offer_row),
                 labels=titles.labels_of(item),
                 score=float(ranked.score[position]),
-                probability={} if goal is None or np.isnan(chance) else {goal: chance},
+                probability=_probability(ranked, position),
                 slot=slots[i],
                 reason=reasons[i],
                 also=shown.picks.also[i],
@@ -98,6 +97,16 @@ def write_list(
     return RankedList(
         task=plan.name, kind=plan.kind.name, goal=goal, items=tuple(items), short_because=because
     )
+
+
+def _probability(ranked: Ranked, position: int) -> dict[str, float]:
+    """The calibrated probability of the goal, after those of the actions that lead to it."""
+    spec, chance = ranked.plan.spec, float(ranked.probability[position])
+    if spec.goal is None or np.isnan(chance):
+        return {}
+    # Without a ranker, and for strangers, nothing is known of the actions before.
+    before = zip(spec.funnel, ranked.earlier[position].tolist(), strict=False)
+    return {**dict(before), spec.goal: chance}
 
 
 def _order(model: Model, ranked: Ranked, n: int) -> np.ndarray:

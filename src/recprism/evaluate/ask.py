@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,16 @@ class HasSignalLists(Protocol):
         self, user: str, task: str, *, size: int, at: datetime
     ) -> Mapping[str, Sequence[str]]:
         """Item ids, best first, for each signal by name."""
+        ...
+
+
+@runtime_checkable
+class HasTraining(Protocol):
+    """A recommender that tells how its training went."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """The account of the training (see `pipeline.fit`)."""
         ...
 
 

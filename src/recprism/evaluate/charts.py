@@ -7,7 +7,7 @@ reader's browser shows plain SVG and fetches nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from io import StringIO
 from typing import Any
@@ -118,6 +118,34 @@ def draw_history(task: TaskEvaluation) -> Any:
     )
     bars = base.mark_rule(strokeWidth=2).encode(y="low:Q", y2="high:Q")
     return (bars + points).properties(width=360, height=240)
+
+
+def draw_gates(gates: Mapping[str, Sequence[Mapping[str, float]]]) -> Any:
+    """The mean weight of each expert (columns, shared ones first) for each task and level."""
+    rows = [
+        {
+            "task": task if len(levels) == 1 else f"{task}, layer {number}",
+            "expert": expert,
+            "weight": weight,
+        }
+        for task, levels in gates.items()
+        for number, level in enumerate(levels, start=1)
+        for expert, weight in level.items()
+    ]
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    experts = dict.fromkeys(str(row["expert"]) for row in rows)
+    order = sorted(experts, key=lambda name: not name.startswith("shared "))
+    base = alt.Chart(_frame(rows)).encode(
+        x=alt.X("expert:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, orient="top")),
+        y=alt.Y("task:N", sort=tasks, title=None),
+    )
+    scale = alt.Scale(domain=[0, 1], range=["#f2f7f5", _COLORS["model"]])
+    cells = base.mark_rect().encode(color=alt.Color("weight:Q", scale=scale, legend=None))
+    numbers = base.mark_text(fontSize=10).encode(
+        text=alt.Text("weight:Q", format=".2f"),
+        color=alt.condition("datum.weight > 0.5", alt.value("white"), alt.value("#1d2329")),
+    )
+    return (cells + numbers).properties(width=alt.Step(44), height=alt.Step(28))
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:

@@ -14,8 +14,14 @@ from typing import Any
 
 from recprism.errors import watch_disk
 from recprism.evaluate.bootstrap import Interval
-from recprism.evaluate.charts import draw_calibration, draw_history, draw_rules, to_svg
-from recprism.evaluate.results import Evaluation, Sample, TaskEvaluation
+from recprism.evaluate.charts import (
+    draw_calibration,
+    draw_gates,
+    draw_history,
+    draw_rules,
+    to_svg,
+)
+from recprism.evaluate.results import Evaluation, Sample, TaskEvaluation, say_sharing
 from recprism.evaluate.verdict import show
 
 _STYLE = """
@@ -59,6 +65,7 @@ def render_report(evaluation: Evaluation) -> str:
         f"<h1>{name}: evaluation</h1>",
         *(f'<p class="note">{escape(line)}</p>' for line in evaluation.note.splitlines() if line),
         *(_task(task, number) for number, task in enumerate(evaluation.tasks.values())),
+        _sharing(evaluation),
         _skipped(evaluation.skipped),
         _samples(evaluation.samples),
         _circumstances(evaluation),
@@ -150,6 +157,36 @@ def _further(task: TaskEvaluation) -> str:
         ],
     ]
     return "<h3>Also</h3>" + _table(["", "value"], rows)
+
+
+def _sharing(evaluation: Evaluation) -> str:
+    """What learning together does to each task, and which expert serves which."""
+    gaps = {
+        name: (task, gap)
+        for name, task in evaluation.tasks.items()
+        if (gap := task.sharing) is not None
+    }
+    parts = []
+    if gaps:
+        rows = [
+            [
+                escape(name),
+                escape(task.metric.upper()),
+                *(_interval(task.rules[rule]) for rule in ("model", "single")),
+                _interval(gap, signed=True),
+                f"learning together {say_sharing(gap)}",
+            ]
+            for name, (task, gap) in gaps.items()
+        ]
+        head = ["task", "metric", "together", "each task alone", "difference", "so"]
+        parts.append(_table(head, rows))
+    if evaluation.gates:
+        caption = (
+            f"Which expert serves which task: mean weight that each task's gate of "
+            f"`{evaluation.architecture}` gives to an expert on validation lists"
+        )
+        parts.append(_figure(to_svg(draw_gates(evaluation.gates), "gates"), caption))
+    return "\n".join(["<h2>Does learning together help?</h2>", *parts]) if parts else ""
 
 
 def _skipped(skipped: Mapping[str, str]) -> str:

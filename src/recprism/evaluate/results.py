@@ -116,6 +116,11 @@ class TaskEvaluation:
         return max(sorted(found), key=lambda name: found[name].value) if found else None
 
     @property
+    def sharing(self) -> Interval | None:
+        """Full model minus `single` on the same lists, None when that was not trained."""
+        return self.against.get("single")
+
+    @property
     def baselines(self) -> dict[str, Interval]:
         return {name: self.rules[name] for name in ("random", "popular", "personal")}
 
@@ -139,8 +144,21 @@ class TaskEvaluation:
             "calibration": self.calibration.to_dict(),
             "beyond_accuracy": self.beyond.to_dict(),
             "ms_per_list": {name: _number(value, 3) for name, value in self.ms.items()},
+            "sharing": None if self.sharing is None else say_sharing(self.sharing),
             "verdict": self.verdict,
         }
+
+
+def say_sharing(gap: Interval) -> str:
+    """Whether learning the tasks together helps a task, from model minus `single`.
+
+    A difference counts only when its 95 % interval leaves out zero.
+    """
+    if gap.n == 0:
+        return "cannot be judged"
+    if gap.low > 0:
+        return "helps"
+    return "hurts" if gap.high < 0 else "makes no difference beyond noise"
 
 
 def _dicts(intervals: Mapping[str, Interval]) -> dict[str, Any]:
@@ -165,8 +183,10 @@ class Evaluation:
     """One run of `evaluate`: tasks by name, sample lists, and what it was measured on.
 
     `skipped` maps tasks that could not be measured to the reason, `note` is the comment that opens
-    the project file. `sizes` counts users, items and events; `seconds` is wall time by stage,
-    `peak_mb` the largest resident size of the process.
+    the project file. `architecture` says how the tasks shared a network, `gates` the mean weight of
+    each expert for each task on its validation lists, by level of gates (empty without experts),
+    both of the last training. `sizes` counts users, items and events; `seconds` is wall time by
+    stage, `peak_mb` the largest resident size of the process.
     """
 
     project: str
@@ -179,6 +199,8 @@ class Evaluation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_mb: float = float("nan")
     note: str = ""
+    architecture: str = ""
+    gates: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -186,6 +208,13 @@ class Evaluation:
             "note": self.note,
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "skipped": dict(self.skipped),
+            "architecture": self.architecture,
+            "gates": {
+                task: [
+                    {name: _number(weight) for name, weight in level.items()} for level in levels
+                ]
+                for task, levels in self.gates.items()
+            },
             "samples": [sample.to_dict() for sample in self.samples],
             "machine": dict(self.machine),
             "seeds": dict(self.seeds),

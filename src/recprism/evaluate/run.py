@@ -13,13 +13,22 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from recprism.data.dataset import Dataset
 from recprism.data.times import from_micros
 from recprism.errors import DataError
-from recprism.evaluate.ask import Fit, Progress, Question, Recommender, ask, ask_signals
+from recprism.evaluate.ask import (
+    Fit,
+    HasTraining,
+    Progress,
+    Question,
+    Recommender,
+    ask,
+    ask_signals,
+)
 from recprism.evaluate.baselines import baseline_standings
 from recprism.evaluate.bootstrap import DRAWS
 from recprism.evaluate.machine import describe_machine, peak_memory_mb
@@ -78,6 +87,7 @@ def evaluate(
         plans, skipped = run.plan()
         rounds: dict[str, list[Round]] = {task: [] for task in plans}
         samples: list[Sample] = []
+        training: Mapping[str, Any] = {}
         moments = sorted({part.until for plan in plans.values() for part in plan.occasions})
         for until in moments:
             with run.timed("train"):
@@ -86,6 +96,7 @@ def evaluate(
                 rounds[task].append(part)
             if until == moments[-1]:
                 samples = run.samples(recommender, plans, until)
+                training = recommender.training if isinstance(recommender, HasTraining) else {}
         tasks = {
             task: summarize(dataset, plan.goal, rounds[task], seed=chosen.seed)
             for task, plan in plans.items()
@@ -101,6 +112,8 @@ def evaluate(
         seconds=run.seconds,
         peak_mb=peak_memory_mb(),
         note=_opening_comment(project.file),
+        architecture=training.get("architecture", ""),
+        gates=training.get("gates", {}),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from recprism.evaluate.bootstrap import Interval
-from recprism.evaluate.results import TaskEvaluation
+from recprism.evaluate.results import TaskEvaluation, say_sharing
 
 _BASELINES = {
     "popular": "what is popular",
@@ -32,8 +32,8 @@ def write_verdict(task: TaskEvaluation) -> str:
     if signal is not None and task.against[f"signal:{signal}"].high < 0:
         gap = show(task.against[f"signal:{signal}"], signed=True)
         parts.append(f"The signal `{signal}` alone does better (difference {gap}).")
-    if "single" in task.against:
-        parts.append(_against_single(task.against["single"]))
+    if task.sharing is not None:
+        parts.append(_against_single(task.sharing))
     return " ".join(parts)
 
 
@@ -65,15 +65,11 @@ def _against_baseline(task: TaskEvaluation) -> str:
 
 
 def _against_single(gap: Interval) -> str:
-    difference = f"(difference {show(gap, signed=True)})"
-    if gap.low > 0:
-        return f"Learning the tasks together helps {difference}."
-    if gap.high < 0:
+    found, difference = say_sharing(gap), f"(difference {show(gap, signed=True)})"
+    if found == "hurts":
         return (
             f"Learning the tasks together hurts here: a network of its own does better {difference}"
             "."
         )
-    return (
-        "Learning the tasks together neither helps nor hurts measurably against a network of its "
-        f"own {difference}."
-    )
+    beside = "" if found == "helps" else " against a network of its own"
+    return f"Learning the tasks together {found}{beside} {difference}."

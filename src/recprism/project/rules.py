@@ -94,7 +94,8 @@ def links_named_twice(spec: ProjectFile) -> Iterator[Mistake]:
 
 
 def task_goals(spec: ProjectFile) -> Iterator[Mistake]:
-    """A goal is an action that some events record, on the kind or on what `via` leads to."""
+    """A goal, like each action of its funnel, is an action that some events record, on the kind or
+    on what `via` leads to."""
     for name, task in spec.tasks.items():
         if task.recommend not in spec.items:
             continue
@@ -109,20 +110,50 @@ def task_goals(spec: ProjectFile) -> Iterator[Mistake]:
             problem = "without a `goal`, `via` means nothing."
             yield _clash(("tasks", name, "via"), problem, "Add `goal`, or remove `via`.")
         elif task.goal is not None:
-            yield from _goal(spec, name, task.goal, kind)
+            yield from _recorded(spec, ("tasks", name, "goal"), task.goal, kind)
+            for n, action in enumerate(task.funnel):
+                yield from _recorded(spec, ("tasks", name, "funnel", n), action, kind)
 
 
-def _goal(spec: ProjectFile, name: str, goal: str, kind: str) -> Iterator[Mistake]:
+def task_funnels(spec: ProjectFile) -> Iterator[Mistake]:
+    """A funnel leads to a goal, and names each action once."""
+    for name, task in spec.tasks.items():
+        path: KeyPath = ("tasks", name, "funnel")
+        if task.funnel and task.goal is None:
+            problem = "without a `goal`, there is nothing that a funnel leads to."
+            yield _clash(path, problem, "Add `goal`, or remove `funnel`.")
+        for n, action in enumerate(task.funnel):
+            if action == task.goal:
+                problem = f"`{action}` is the goal, to which the funnel leads."
+                yield _clash((*path, n), problem, "Remove it from the funnel.")
+            elif action in task.funnel[:n]:
+                yield _clash((*path, n), f"`{action}` is in the funnel already.", "Remove one.")
+
+
+def weighted_tasks(spec: ProjectFile) -> Iterator[Mistake]:
+    """Losses that are given a weight are those of tasks with a goal."""
+    weights = spec.ranker.loss_weights
+    for name in weights if isinstance(weights, dict) else ():
+        path: KeyPath = ("ranker", "loss_weights", name)
+        if name not in spec.tasks:
+            hint = _known("tasks", name, list(spec.tasks))
+            yield _clash(path, f"there is no task `{name}`.", hint, ("tasks", name))
+        elif spec.tasks[name].goal is None:
+            problem = f"the task `{name}` has no `goal`, so nothing is learned for it."
+            yield _clash(path, problem, "", ("tasks", name))
+
+
+def _recorded(spec: ProjectFile, path: KeyPath, action: str, kind: str) -> Iterator[Mistake]:
+    """Some events section records the action on the kind, as far as the file can tell."""
     sections = [events for events in spec.events if events.kind == kind]
     if any(events.action_column for events in sections):
         return
     actions = sorted({str(events.action) for events in sections})
-    if goal not in actions:
-        hint = (
-            _known(f"actions of `{kind}`", goal, actions) if actions else "Add an events section."
-        )
-        problem = f"no events section records the action `{goal}` on `{kind}`."
-        yield _clash(("tasks", name, "goal"), problem, hint, ("events",), *_needs(spec, kind))
+    if action not in actions:
+        known = f"actions of `{kind}`"
+        hint = _known(known, action, actions) if actions else "Add an events section."
+        problem = f"no events section records the action `{action}` on `{kind}`."
+        yield _clash(path, problem, hint, ("events",), *_needs(spec, kind))
 
 
 def task_labels(spec: ProjectFile) -> Iterator[Mistake]:
@@ -302,6 +333,8 @@ RULES: tuple[Callable[[ProjectFile], Iterator[Mistake]], ...] = (
     unknown_kinds,
     links_named_twice,
     task_goals,
+    task_funnels,
+    weighted_tasks,
     task_labels,
     task_slots,
     tasks_without_goal,

@@ -154,6 +154,7 @@ Values = Annotated[
     BeforeValidator(_values),
     WithJsonSchema(_one_or_many_of({"type": ["string", "integer"]})),
 ]
+LossWeight = Annotated[StrictFloat, Field(gt=0)]
 MissingRule = Literal["drop", "impute", "mark"]
 
 
@@ -377,6 +378,9 @@ class Task(Section):
     """The kind to recommend."""
     goal: Action | None = None
     """The action that counts as success; without one the task is ranked by content alone."""
+    funnel: list[Action] = []
+    """The actions that lead to the goal, in order, such as `[view, cart]`: each is predicted too,
+    and the goal's probability is the product of the steps. On the kind of the goal."""
     via: Name | None = None
     """A link of the kind: the goal is then the action on the item that the link leads to."""
     horizon: Duration = timedelta(days=7)
@@ -531,12 +535,27 @@ class Signals(Section):
 
 
 class Ranker(Section):
-    architecture: Literal["shared-bottom", "single"] = "shared-bottom"
-    """One network for all tasks with a shared bottom, or one network per task."""
+    architecture: Literal["shared-bottom", "mmoe", "ple", "single"] = "shared-bottom"
+    """How tasks share one network: a `shared-bottom`, experts mixed by a gate per task (`mmoe`),
+    experts of each task's own beside shared ones (`ple`), or not at all (`single`: one network per
+    task)."""
+    shared_experts: StrictInt = Field(default=4, ge=1, le=64)
+    """How many experts all tasks share (`mmoe` and `ple`; of each extraction layer)."""
+    task_experts: StrictInt = Field(default=2, ge=1, le=64)
+    """How many experts each task has for itself (`ple`; of each extraction layer)."""
+    extraction_layers: StrictInt = Field(default=1, ge=1, le=4)
+    """Layers of experts in `ple`; from the second on, serving one task computes all tasks'
+    experts of the layers before the last."""
+    expert_size: StrictInt = Field(default=32, ge=1, le=512)
+    """Numbers that an expert gives (`mmoe` and `ple`)."""
+    loss_weights: Literal["equal", "uncertainty"] | dict[Name, LossWeight] = "equal"
+    """How much each task's loss counts: all the same (`equal`), learned with the task's uncertainty
+    (`uncertainty`), or a number by task (1 for those not named)."""
     embedding_size: StrictInt = Field(default=8, ge=1, le=64)
     """Numbers per label embedding."""
     hidden: list[Annotated[StrictInt, Field(ge=1)]] = Field(default=[96, 48], min_length=1)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers; `mmoe` and `ple` use the last one, for the layer after the
+    experts."""
     dropout: StrictFloat = Field(default=0.0, ge=0, lt=1)
     """Dropout in the hidden layers."""
     learning_rate: StrictFloat = Field(default=3e-3, gt=0)

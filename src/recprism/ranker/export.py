@@ -16,7 +16,7 @@ OPSET = 18
 
 def export_onnx(ranker: TrainedRanker) -> dict[str, bytes]:
     """One graph per task: inputs `numbers` [n, f] float32 and `codes` [n, k] int64, output `logit`
-    [n] float32."""
+    [n] float32 and, for a funnel, `earlier` [n, s], the logits of the actions before the goal."""
     return {
         task: _graph(OneTask(network, i), ranker)
         for i, (task, network) in enumerate(zip(ranker.tasks, ranker.networks, strict=True))
@@ -31,6 +31,7 @@ def _graph(model: OneTask, ranker: TrainedRanker) -> bytes:
     """
     numbers = torch.zeros((3, ranker.medians.shape[1]))
     codes = torch.zeros((3, len(ranker.code_sizes)), dtype=torch.int64)
+    outputs = ["logit", "earlier"] if model.network.n_actions[model.task] > 1 else ["logit"]
     rows: dict[int, str] = {0: "rows"}
     graph = io.BytesIO()
     with warnings.catch_warnings():
@@ -40,8 +41,8 @@ def _graph(model: OneTask, ranker: TrainedRanker) -> bytes:
             (numbers, codes),
             cast("Any", graph),  # it writes to buffers too, its type says only paths
             input_names=["numbers", "codes"],
-            output_names=["logit"],
-            dynamic_axes={"numbers": rows, "codes": rows, "logit": rows},
+            output_names=outputs,
+            dynamic_axes={name: rows for name in ("numbers", "codes", *outputs)},
             opset_version=OPSET,
             dynamo=False,
         )

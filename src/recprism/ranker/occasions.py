@@ -85,8 +85,13 @@ class Occasions:
 
 def goal_events(log: EventLog, plan: TaskPlan) -> EventLog:
     """The events that reach the task's goal."""
+    return action_events(log, plan, plan.goal.action)
+
+
+def action_events(log: EventLog, plan: TaskPlan, action: int) -> EventLog:
+    """The events of one action on the kind of the task's goal."""
     of_kind = (log.item >= plan.goal.start) & (log.item < plan.goal.stop)
-    return log.take(of_kind & (log.action == plan.goal.action))
+    return log.take(of_kind & (log.action == action))
 
 
 def weekly_occasions(log: EventLog, at: int) -> Occasions:

@@ -23,6 +23,7 @@ class TaskPlan:
     `goal` names the events that count: for a task with `via`, events on the items linked to.
     `links` is what a candidate borrows from: the `via` link, else the first link of its kind.
     `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
+    `funnel` are the actions that lead to the goal, in order, on the kind of the goal.
     """
 
     name: str
@@ -32,6 +33,12 @@ class TaskPlan:
     links: Links | None
     policy: Policy
     underlying: IntArray
+    funnel: tuple[int, ...] = ()
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """The actions of the funnel and, last, the goal."""
+        return (*self.funnel, self.goal.action)
 
     @property
     def has_goal(self) -> bool:
@@ -70,12 +77,11 @@ def compile_task(name: str, project: ProjectFile, catalog: Catalog) -> TaskPlan:
     if spec.via is not None and links is not None:
         first = links.targets.values[:1]
         of = catalog.kind_of(int(first[0])) if len(first) else kind
-    action = UNKNOWN
-    if spec.goal is not None and spec.goal in catalog.actions:
-        action = list(catalog.actions).index(spec.goal)
-    goal = Goal(action, of.start, of.stop)
+    codes = {action: code for code, action in enumerate(catalog.actions)}
+    goal = Goal(UNKNOWN if spec.goal is None else codes.get(spec.goal, UNKNOWN), of.start, of.stop)
     underlying = underlying_items(kind, spec.via)
-    return TaskPlan(name, spec, kind, goal, links, compile_policy(kind, spec), underlying)
+    funnel = tuple(codes.get(action, UNKNOWN) for action in spec.funnel)
+    return TaskPlan(name, spec, kind, goal, links, compile_policy(kind, spec), underlying, funnel)
 
 
 def compile_tasks(project: ProjectFile, catalog: Catalog) -> dict[str, TaskPlan]:

@@ -19,6 +19,8 @@ def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
         yield f"{plain(name)}: {task['model']['n']} lists, learned from what came before {since}"
         yield _task_table(task)
         yield f"{plain(task['verdict'])}\n"
+    yield from _sharing(evaluation["tasks"])
+    yield from _gates(evaluation)
     for name, reason in evaluation["skipped"].items():
         yield f"`{plain(name)}` was not measured: {plain(reason)}"
     yield _circumstances(evaluation)
@@ -32,6 +34,45 @@ def _task_table(task: Mapping[str, Any]) -> Table:
     rules["model"] = task["model"]
     rows = [(rule, _number(found["value"]), _interval(found)) for rule, found in rules.items()]
     return table(["rule", task["metric"], "95 % interval"], rows)
+
+
+def _sharing(tasks: Mapping[str, Any]) -> Iterator[Table | str]:
+    """What learning together does to each task, where that was measured."""
+    rows = [
+        (name, *(_number(task[rule]["value"]) for rule in ("model", "single")), *_gap(task))
+        for name, task in tasks.items()
+        if task["sharing"] is not None
+    ]
+    if rows:
+        yield "Does learning together help?"
+        yield table(["task", "together", "each alone", "difference", "so learning together"], rows)
+
+
+def _gap(task: Mapping[str, Any]) -> tuple[str, str]:
+    gap = task["model_minus"]["single"]
+    difference = "none" if gap["value"] is None else f"{gap['value']:+.4f} ({_interval(gap)})"
+    return difference, task["sharing"]
+
+
+def _gates(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
+    """The mean weight of every expert for every task, where the network has experts."""
+    gates = evaluation["gates"]
+    if not gates:
+        return
+    names = dict.fromkeys(name for levels in gates.values() for level in levels for name in level)
+    layers = max(map(len, gates.values()))
+    for layer in range(layers):
+        where = f", layer {layer + 1}" if layers > 1 else ""
+        yield f"Which expert serves which task{where} (mean weight on validation lists)"
+        rows = [
+            (expert, *(_weight(levels[layer].get(expert)) for levels in gates.values()))
+            for expert in names
+        ]
+        yield table(["expert", *gates], rows)
+
+
+def _weight(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _circumstances(evaluation: Mapping[str, Any]) -> str:

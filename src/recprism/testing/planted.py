@@ -1,7 +1,8 @@
-"""Synthetic training lists with a rule that a ranker must find."""
+"""Synthetic training lists with a rule that a ranker must find (needs torch, as training does)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,9 @@ def lists(n: int, *, seed: int, number: int | None = None, color: int | None = N
     return Samples(
         numbers=numbers.reshape(-1, N_NUMBERS).astype(np.float16),
         codes=codes.reshape(-1, len(CODES)).astype(np.int16),
+        item=np.arange(n * SIZE, dtype=np.int32),
         label=label.reshape(-1),
+        earlier=np.zeros((n * SIZE, 0), np.int8),
         weight=np.ones(n * SIZE, np.float32),
         offsets=np.arange(n + 1, dtype=np.int64) * SIZE,
         user=np.arange(n, dtype=np.int32),
@@ -65,3 +68,24 @@ def task(n: int = 64, *, seed: int = 0, **rule: int) -> TaskData:
 def nothing() -> Samples:
     """No lists."""
     return lists(1, seed=0).between(1, 2)
+
+
+def funnel_lists(n: int, *, seed: int) -> Samples:
+    """Lists with a funnel of two actions before the goal.
+
+    Who sees an item depends on its first number, who goes on from there on the second, and who
+    reaches the goal from there on the third; most do not go on. Sampled at random, so a ranker must
+    learn rates.
+    """
+    rng = np.random.default_rng(seed)
+    flat = lists(n, seed=seed)
+    numbers = rng.normal(0, 1, (n * SIZE, N_NUMBERS))
+    rates = 1 / (1 + np.exp(-(2.0 * numbers[:, :3] - np.array([0.0, 0.5, 0.5]))))
+    reached = np.cumprod(rng.random(rates.shape) < rates, axis=1).astype(np.int8)
+    return replace(
+        flat,
+        numbers=numbers.astype(np.float16),
+        label=reached[:, 2],
+        earlier=reached[:, :2],
+        hits=reached[:, 2].reshape(n, SIZE).sum(axis=1).astype(np.int32),
+    )
