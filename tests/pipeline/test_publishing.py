@@ -7,15 +7,15 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from recprism import pipeline
 from recprism.artifact import FORMAT_VERSION, MANIFEST, ArtifactShelf
 from recprism.engine import open_engine
 from recprism.errors import ArtifactError, DiskFull, NotTrained
-from recprism.pipeline import train
+from recprism.pipeline import fitting, publishing, train
 from recprism.project import load_project
 from recprism.store import MemoryStore
 
@@ -47,9 +47,12 @@ def test_an_artifact_says_what_it_is(shop_copy: Path) -> None:
     assert names <= set(manifest["files"])
 
 
-@pytest.mark.parametrize("stage", ["save_dataset", "_fit_rankers", "save_model"])
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(publishing, "save_dataset"), (fitting, "_fit_rankers"), (publishing, "save_model")],
+)
 def test_a_crash_at_any_stage_changes_nothing(
-    shop_copy: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    shop_copy: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, stage: str
 ) -> None:
     before, cache = serving(shop_copy), shop_copy / ".recprism" / "cache"
     # New sources, so that every stage has work to do.
@@ -59,7 +62,7 @@ def test_a_crash_at_any_stage_changes_nothing(
         raise RuntimeError("crash")
 
     with monkeypatch.context() as broken:
-        broken.setattr(pipeline, stage, crash)
+        broken.setattr(module, stage, crash)
         with pytest.raises(RuntimeError, match="crash"):
             train(load_project(shop_copy))
     assert serving(shop_copy) == before
