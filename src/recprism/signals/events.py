@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from recprism.data.dataset import BoolArray, IntArray, LongArray
 
+NO_CODE = 0
+"""Code of an event whose action is unknown."""
 NO_GAP = 0
 """Bucket of the time before the first event."""
 GAP_BUCKETS = 36
@@ -25,8 +27,8 @@ GAP_BUCKETS = 36
 class Histories:
     """Events of all users, oldest first: user `u` has those in [offsets[u], offsets[u + 1]).
 
-    Arrays of one length m: `item` item_idx, `code` of kind and action (0: none), `time` in
-    microseconds. `offsets` has one number more than there are users.
+    Arrays of one length m: `item` item_idx, `code` of kind and action (`NO_CODE`: unknown),
+    `time` in microseconds. `offsets` has one number more than there are users.
     """
 
     offsets: LongArray

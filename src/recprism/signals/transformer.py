@@ -56,9 +56,10 @@ Progress = Callable[[str, float], None]
 class Trained:
     """What serving needs, as arrays, and how training went.
 
-    `arrays`: `item` [n_items, size] float32 (zeros: nothing known), `graph` (bytes of the ONNX
-    graph, see `export_reader`), `code_as`, `before_as`, `until_as` (which code to read as which),
-    `settings` (max_length). `account`: NDCG@10 after each epoch, and counts.
+    `arrays`: `item` [n_items, size] float32 of length 1 or 0 (nothing known), `length` [n_items] by
+    which they are multiplied to be read, `graph` (bytes of the ONNX graph, see `export_reader`),
+    `before_as`, `until_as` (which gap to read as which), and the numbers `n_codes`, `temperature`,
+    `max_length`. `account`: NDCG@10 after each epoch, and counts.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -294,14 +295,15 @@ def _arrays(
     events = Events.read(histories)
     is_input = np.ones(len(events.item), bool)
     is_input[histories.offsets[1:][np.diff(histories.offsets) > 0] - 1] = False
-    sizes = (int(histories.code.max(initial=0)) + 1, GAP_BUCKETS, GAP_BUCKETS)
-    seen = [np.bincount(events.codes[is_input, i], minlength=n) > 0 for i, n in enumerate(sizes)]
+    seen = [np.bincount(events.codes[is_input, i], minlength=GAP_BUCKETS) > 0 for i in (1, 2)]
+    length = np.linalg.norm(item, axis=1)
     return {
-        "item": item,
+        "item": item / np.maximum(length, 1e-6)[:, None],
+        "length": np.where(length > 1e-6, length, 0.0).astype(np.float32),
         "graph": np.frombuffer(export_reader(model.reader, config.size), np.uint8),
-        "code_as": nearest_seen(seen[0]),
-        "before_as": nearest_seen(seen[1]),
-        "until_as": nearest_seen(seen[2]),
+        "before_as": nearest_seen(seen[0]),
+        "until_as": nearest_seen(seen[1]),
+        "n_codes": np.array([int(histories.code.max(initial=0)) + 1], np.int64),
         "temperature": np.array([config.temperature], np.float32),
         "max_length": np.array([config.max_length], np.int64),
     }
