@@ -488,6 +488,8 @@ class Transformer(Section):
     """How many of a user's last events are read."""
     windows: StrictInt = Field(default=4, ge=1)
     """At most so many stretches of `max_length` events per user and pass."""
+    pass_events: StrictInt = Field(default=200_000, ge=1)
+    """Most events per pass; of a longer log, each pass sees another random part."""
     batch_size: StrictInt = Field(default=1024, ge=1)
     """Events per batch."""
     epochs: StrictInt = Field(default=40, ge=1)
