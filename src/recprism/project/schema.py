@@ -486,19 +486,21 @@ class Transformer(Section):
     """Dropout of the inputs and in the layers."""
     temperature: StrictFloat = Field(default=0.06, gt=0, le=1)
     """By what the cosine of a user and an item is divided before the softmax."""
-    negatives: StrictInt = Field(default=1024, ge=1)
+    negatives: StrictInt = Field(default=512, ge=1)
     """Items drawn at random per batch, beside the targets of the batch itself."""
     max_length: StrictInt = Field(default=50, ge=2, le=500)
     """How many of a user's last events are read."""
     windows: StrictInt = Field(default=4, ge=1)
     """At most so many stretches of `max_length` events per user and pass."""
-    batch_size: StrictInt = Field(default=1024, ge=1)
+    pass_events: StrictInt = Field(default=200_000, ge=1)
+    """Most events per pass; of a longer log, each pass sees another random part."""
+    batch_size: StrictInt = Field(default=512, ge=1)
     """Events per batch."""
-    epochs: StrictInt = Field(default=40, ge=1)
+    epochs: StrictInt = Field(default=12, ge=1)
     """Most passes over the training events."""
-    patience: StrictInt = Field(default=5, ge=1)
+    patience: StrictInt = Field(default=4, ge=1)
     """Passes without a better validation metric before training stops."""
-    learning_rate: StrictFloat = Field(default=2e-3, gt=0)
+    learning_rate: StrictFloat = Field(default=3e-3, gt=0)
     """Largest learning rate of AdamW."""
     weight_decay: StrictFloat = Field(default=1e-2, ge=0)
     """Weight decay of AdamW."""

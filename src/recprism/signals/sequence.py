@@ -46,7 +46,7 @@ class Sequence:
             label_table(setting),
             setting.catalog.n_items,
             config,
-            seed=setting.seed,
+            setting.seed,
         )
         return cls(trained.arrays, setting)
 

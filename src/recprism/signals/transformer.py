@@ -125,12 +125,12 @@ class Loop:
         """Train until validation stops getting better; the model has the best weights then."""
         config, model = self.config, self.model
         optimizer = torch.optim.AdamW(
-            model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         averaged = AveragedModel(model, multi_avg_fn=_average)
         smooth = cast(Model, averaged.module)
         best, history = copy.deepcopy(smooth.state_dict()), [self.validate(smooth)]
-        steps = max(1, round(self.n_positions / config.batch_size))
+        steps = max(1, min(self.n_positions, config.pass_events) // config.batch_size)
         rate = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: _rate(step, steps, config.epochs)
         )
@@ -155,13 +155,7 @@ class Loop:
         return history
 
     def _batches(self) -> list[Batch]:
-        spans = draw_spans(
-            self.histories.offsets[:-1],
-            self._stop,
-            self.config.max_length,
-            self.config.windows,
-            self.rng,
-        )
+        spans = draw_spans(self.histories.offsets[:-1], self._stop, self.config, self.rng)
         return [
             self.events.batch(spans, rows)
             for rows in batches(spans, self.config.batch_size, self.rng)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.data.dataset import IntArray, LongArray
+from recprism.project.schema import Transformer as Config
 from recprism.signals.events import Histories, gap_buckets, gaps_before
 
 HELD_OUT = 2000
@@ -28,6 +29,11 @@ class Spans:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @property
+    def size(self) -> LongArray:
+        """How many events of each are read."""
+        return self.stop - self.start - 1
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,9 @@ class Events:
         codes = (histories.code, gaps_before(histories.time, is_first), gap_buckets(until))
         return cls(histories.item, np.stack(codes, axis=1).astype(np.int32))
 
-    def batch(self, spans: Spans, rows: NDArray[np.int64]) -> Batch:
+    def batch(self, spans: Spans, rows: LongArray) -> Batch:
         """The stretches `rows` [b] side by side."""
-        start, size = spans.start[rows], spans.stop[rows] - spans.start[rows] - 1
+        start, size = spans.start[rows], spans.size[rows]
         place = np.arange(int(size.max()))
         at = start[:, None] + np.minimum(place[None, :], size[:, None] - 1)
         is_event = place[None, :] < size[:, None]
@@ -96,28 +102,33 @@ def last_spans(histories: Histories, users: LongArray, max_length: int) -> Spans
 
 
 def draw_spans(
-    start: LongArray, stop: LongArray, max_length: int, windows: int, rng: np.random.Generator
+    start: LongArray, stop: LongArray, config: Config, rng: np.random.Generator
 ) -> Spans:
-    """Stretches of one pass: a whole history, or at most `windows` pieces of a long one.
+    """Stretches of one pass over histories [start, stop): whole ones, and pieces of long ones.
 
-    The pieces of a history are cut at a random place, so that each pass cuts differently.
+    At most `config.windows` pieces of a history, cut at a random place so that each pass cuts
+    differently, and at most `config.pass_events` events of all.
     """
-    size = stop - start
-    short = (size >= 2) & (size <= max_length + 1)
+    size, most = stop - start, config.max_length + 1
+    short = (size >= 2) & (size <= most)
     starts, stops = [start[short]], [stop[short]]
-    for user in np.flatnonzero(size > max_length + 1):
-        last = stop[user] - rng.integers(max_length)
-        ends = np.unique(np.append(np.arange(last, start[user] + 1, -max_length), stop[user]))
-        ends = rng.permutation(ends)[:windows]
-        starts.append(np.maximum(start[user], ends - max_length - 1))
+    for user in np.flatnonzero(size > most):
+        last = stop[user] - rng.integers(config.max_length)
+        ends = np.arange(last, start[user] + 1, -config.max_length)
+        ends = rng.permutation(np.union1d(ends, stop[user]))[: config.windows]
+        starts.append(np.maximum(start[user], ends - most))
         stops.append(ends)
-    return Spans(np.concatenate(starts), np.concatenate(stops))
+    spans = Spans(np.concatenate(starts), np.concatenate(stops))
+    order = rng.permutation(len(spans))
+    total = np.cumsum(spans.size[order])
+    kept = order[: max(1, int(np.searchsorted(total, config.pass_events, side="right")))]
+    return Spans(spans.start[kept], spans.stop[kept])
 
 
 def batches(spans: Spans, n_events: int, rng: np.random.Generator | None) -> Iterator[LongArray]:
     """Rows of `spans` in batches of about `n_events` padded places; in order of length without
     `rng`, else shuffled."""
-    size = spans.stop - spans.start - 1
+    size = spans.size
     order = np.arange(len(spans)) if rng is None else rng.permutation(len(spans))
     pool = len(order) if rng is None else max(1, POOL * n_events // max(1, int(size.mean())))
     found = []

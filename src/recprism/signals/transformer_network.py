@@ -21,6 +21,8 @@ from recprism.project.schema import Transformer as Config
 from recprism.signals.events import GAP_BUCKETS
 
 OPSET = 18
+INIT = 0.02
+"""Spread of untrained vectors: small, so that few events suffice to outweigh what chance gave."""
 INPUTS = ("vectors", "codes", "last")
 
 
@@ -53,7 +55,7 @@ class ItemVectors(nn.Module):
         self.labels = nn.ModuleList(nn.Embedding(n, size, padding_idx=0) for n in sizes)
         for table in (self.ids, *self.labels):
             if table is not None:
-                nn.init.normal_(cast(Tensor, table.weight), std=size**-0.5)
+                nn.init.normal_(cast(Tensor, table.weight), std=INIT)
                 cast(nn.Embedding, table).weight.data[0] = 0.0
 
     def forward(self, items: Tensor) -> Tensor:
@@ -113,13 +115,13 @@ class Reader(nn.Module):
         self.tables = nn.ModuleList(nn.Embedding(n, config.size) for n in sizes)
         for table in self.tables:
             nn.init.zeros_(cast(Tensor, table.weight))
-        self.place = nn.Parameter(torch.randn(config.max_length, config.size) * 0.02)
+        self.place = nn.Parameter(torch.randn(config.max_length, config.size) * INIT)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.after = nn.LayerNorm(config.size)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """Unit vectors [b, t, size] from item vectors [b, t, size] and codes [b, t, 3]."""
-        x = vectors + self.place[: vectors.shape[1]]
+        x = vectors * math.sqrt(vectors.shape[2]) + self.place[: vectors.shape[1]]
         for i, table in enumerate(self.tables):
             x = x + table(codes[:, :, i])
         x = F.dropout(x, self.dropout, self.training)
