@@ -11,7 +11,7 @@ import pytest
 from recprism.project import load_project
 from recprism.project.document import read_document
 from recprism.project.reference import json_schema, main, reference_page
-from recprism.project.schema import Section, Source
+from recprism.project.schema import Section, Source, Transformer
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,8 +32,9 @@ def test_a_stale_or_missing_page_fails_the_check(
 
 def test_the_page_names_every_section_and_key() -> None:
     page = reference_page()
-    for section in [*Section.__subclasses__(), *Source.__subclasses__()]:
-        if section.__name__ not in ("ProjectFile", "Source"):
+    bases = (Section, Source, Transformer)
+    for section in [section for base in bases for section in base.__subclasses__()]:
+        if section.__name__ not in ("ProjectFile", "Source", "Transformer"):
             assert f"## {section.__name__}\n" in page
         for name, field in section.model_fields.items():
             assert f"| `{field.alias or name}` |" in page

@@ -475,6 +475,61 @@ class Trend(Section):
     """How many candidates it may put on the shortlist."""
 
 
+class Transformer(Section):
+    """What every transformer over a user's events has in common."""
+
+    use: Switch = False
+    """Whether to train it; that takes minutes, most other signals seconds."""
+    with_ids: bool = True
+    """Whether each item has a learned vector of its own."""
+    with_content: bool = True
+    """Whether an item is also known by its content vector."""
+    with_labels: bool = True
+    """Whether an item is also known by its kind and labels."""
+    size: StrictInt = Field(default=64, ge=8, le=512)
+    """Numbers per item and event; a multiple of `heads`."""
+    blocks: StrictInt = Field(default=1, ge=1, le=8)
+    """Layers of attention."""
+    heads: StrictInt = Field(default=2, ge=1, le=16)
+    """Heads per layer."""
+    dropout: StrictFloat = Field(default=0.2, ge=0, lt=1)
+    """Dropout of the inputs and in the layers."""
+    temperature: StrictFloat = Field(default=0.06, gt=0, le=1)
+    """By what the cosine of a user and an item is divided before the softmax."""
+    negatives: StrictInt = Field(default=512, ge=1)
+    """Items drawn at random per batch, beside the targets of the batch itself."""
+    max_length: StrictInt = Field(default=50, ge=2, le=500)
+    """How many of a user's last events are read."""
+    windows: StrictInt = Field(default=4, ge=1)
+    """At most so many stretches of `max_length` events per user and pass."""
+    pass_events: StrictInt = Field(default=200_000, ge=1)
+    """Most events per pass; of a longer log, each pass sees another random part."""
+    batch_size: StrictInt = Field(default=512, ge=1)
+    """Events per batch."""
+    epochs: StrictInt = Field(default=12, ge=1)
+    """Most passes over the training events."""
+    patience: StrictInt = Field(default=4, ge=1)
+    """Passes without a better validation metric before training stops."""
+    learning_rate: StrictFloat = Field(default=3e-3, gt=0)
+    """Largest learning rate of AdamW."""
+    weight_decay: StrictFloat = Field(default=1e-2, ge=0)
+    """Weight decay of AdamW."""
+    seed: StrictInt = 0
+    """Seed of everything random in training."""
+    candidates: StrictInt = Field(default=60, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_size(self) -> Transformer:
+        if self.size % self.heads:
+            raise ValueError(f"`size` {self.size} must be a multiple of `heads` {self.heads}")
+        return self
+
+
+class Sequence(Transformer):
+    """Transformer over ids, content and labels."""
+
+
 class Signals(Section):
     repeat: Repeat = Repeat()
     """Personal, recency-weighted frequency and how due an item is."""
@@ -486,6 +541,8 @@ class Signals(Section):
     """Similarity of item vectors to recent items, the profile's text or a query."""
     trend: Trend = Trend()
     """Time-decayed popularity, overall and in the segment."""
+    sequence: Sequence = Sequence()
+    """Transformer over the sequence of a user's events."""
 
 
 class Ranker(Section):
