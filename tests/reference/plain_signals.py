@@ -13,9 +13,9 @@ from recprism.data.dataset import DAY_US, EventLog
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste
 from recprism.project.schema import Follow as FollowConfig
-from recprism.signals.follow import MEMORY_DAYS, SAME_VISIT, VISITS
-from recprism.signals.follow import MIN_USERS as FOLLOWED_BY
+from recprism.signals.follow_choice import PRIOR as FOLLOW_PRIOR
 from recprism.signals.interface import Goal
+from recprism.signals.transitions import MEMORY_DAYS, SAME_VISIT
 from recprism.signals.trend import PRIOR, WINDOW_DAYS
 
 
@@ -72,7 +72,9 @@ def visits_of(events: EventLog) -> dict[int, list[Visit]]:
     return users
 
 
-def transitions(events: EventLog, at: int, config: FollowConfig) -> dict[tuple[int, int], float]:
+def transitions(
+    events: EventLog, at: int, config: FollowConfig, source_damping: float
+) -> dict[tuple[int, int], float]:
     """The weight of every transition (i, j), before the strongest are kept."""
     users = visits_of(events)
     touched: dict[int, set[int]] = defaultdict(set)
@@ -82,37 +84,48 @@ def transitions(events: EventLog, at: int, config: FollowConfig) -> dict[tuple[i
             popularity.update(visit.items)
             for item in visit.items:
                 touched[item].add(user)
-    supported = {item for item, by in touched.items() if len(by) >= FOLLOWED_BY}
+    supported = {item for item, by in touched.items() if len(by) >= config.min_users}
     weight: dict[tuple[int, int], float] = defaultdict(float)
     for visits in users.values():
         for place, visit in enumerate(visits):
-            for later in visits[place : place + 1 + VISITS]:
+            for step, later in enumerate(visits[place : place + 1 + config.span]):
                 gap = (later.time - visit.time) / DAY_US
-                worth = SAME_VISIT if later is visit else exp(-gap / config.decay_days)
-                worth *= exp(-((at - later.time) / DAY_US) / MEMORY_DAYS)
+                fresh = exp(-((at - later.time) / DAY_US) / MEMORY_DAYS)
                 for i in visit.items & supported:
                     for j in later.items & supported - {i}:
-                        weight[i, j] += worth
+                        if step == 0:
+                            weight[i, j] += SAME_VISIT * fresh
+                            continue
+                        worth = step**-config.distance_power * exp(-gap / config.decay_days)
+                        weight[i, j] += worth * fresh
+                        weight[j, i] += config.backward * worth * fresh
     return {
-        (i, j): worth * popularity[j] ** -config.damping / popularity[i]
+        (i, j): worth
+        * popularity[j] ** -config.damping
+        * (popularity[i] + FOLLOW_PRIOR) ** -source_damping
         for (i, j), worth in weight.items()
+        if worth > 0
     }
 
 
 def follow_numbers(
-    kept: Mapping[tuple[int, int], float], user: UserState, config: FollowConfig
+    kept: Mapping[tuple[int, int], float], user: UserState, config: FollowConfig, recency: float
 ) -> dict[int, tuple[float, float]]:
     """(sum, largest) of what the user's last distinct items push each item by."""
-    last: dict[int, int] = {}
-    for item, time in zip(user.item[::-1], user.time[::-1], strict=True):
-        last.setdefault(int(item), int(time))
+    last: dict[int, tuple[int, int]] = {}
+    visit, ago = None, -1
+    rows = zip(user.item[::-1], user.time[::-1], user.session[::-1], strict=True)
+    for item, time, session in rows:
+        if (int(time) // DAY_US, int(session)) != visit:
+            visit, ago = (int(time) // DAY_US, int(session)), ago + 1
+        last.setdefault(int(item), (int(time), ago))
     sources = list(last.items())[: config.history]
     pushes: dict[int, list[float]] = defaultdict(list)
-    for source, time in sources:
-        recency = exp(-((user.at - time) / DAY_US) / config.decay_days)
+    for source, (time, ago) in sources:
+        weight = recency**ago * exp(-((user.at - time) / DAY_US) / config.decay_days)
         for (i, j), worth in kept.items():
             if i == source:
-                pushes[j].append(worth * recency)
+                pushes[j].append(worth * weight)
     return {item: (sum(found), max(found)) for item, found in pushes.items()}
 
 

@@ -434,14 +434,28 @@ class Repeat(Section):
 
 
 class Follow(Section):
-    history: StrictInt = Field(default=40, ge=1, le=500)
+    history: StrictInt = Field(default=80, ge=1, le=500)
     """How many of the user's last distinct items are followed."""
     neighbors: StrictInt = Field(default=50, ge=1, le=500)
     """How many followers are kept per item."""
-    damping: StrictFloat = Field(default=0.3, ge=0, le=1)
+    span: StrictInt = Field(default=50, ge=1, le=1000)
+    """How many later visits a transition may span (fewer where that is too much work)."""
+    distance_power: StrictFloat = Field(default=0.5, ge=0, le=4)
+    """Power of the number of visits between by which a transition is divided."""
+    backward: StrictFloat = Field(default=0.5, ge=0, le=1)
+    """Weight of the opposite direction: from an item to what was touched before it."""
+    damping: StrictFloat = Field(default=0.25, ge=0, le=1)
     """Power of the popularity by which a follower is divided."""
-    decay_days: StrictFloat = Field(default=14.0, gt=0)
-    """Decay time of a transition with the gap between the two events."""
+    source_damping: StrictFloat | None = Field(default=None, ge=0, le=1)
+    """Power of the popularity of the item followed by which its transitions are divided; left out,
+    it is chosen on the last visits of the log."""
+    min_users: StrictInt = Field(default=1, ge=1)
+    """Items that fewer users touched are not followed."""
+    recency: StrictFloat | None = Field(default=None, gt=0, le=1)
+    """Weight of a user's item per visit that came after it; left out, it is chosen on the last
+    visits of the log."""
+    decay_days: StrictFloat = Field(default=60.0, gt=0)
+    """Decay time of a transition with the gap between the two events, and of a user's items."""
     candidates: StrictInt = Field(default=60, ge=0, le=1000)
     """How many candidates it may put on the shortlist."""
 

@@ -1,16 +1,14 @@
 """Follow: what people turn to after an item, across kinds.
 
-A transition i -> j counts when a user touches j at the same visit as i or at one of the next
-visits, weighted by exp(-days between / decay) and divided by popularity(j)^damping, for which about
-0.3 does better than the 0.5 of a cosine. The strongest followers of each item are kept. A visit is
-a session where the source has sessions, else a day.
+A transition i -> j (see `transitions.py`) is divided by popularity(j)^damping, for which about 0.25
+does better than the 0.5 of a cosine, and the strongest followers of each item are kept. The user's
+last items push their followers, the less the longer ago they were and the more frequent they are;
+how much less is chosen on what users of the log did last (see `follow_choice.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,16 +18,13 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.project.schema import Follow as Config
+from recprism.signals.follow_choice import ENOUGH, Choice, ask, choose, last_visits, usual
 from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
-
-MIN_USERS = 3
-"""Items that fewer users touched are not followed: chance would decide."""
-VISITS = 2
-"""How many later visits a transition may span."""
-SAME_VISIT = 0.5
-"""Weight of a pair within one visit."""
-MEMORY_DAYS = 180.0
-"""Decay time of the transitions themselves."""
+from recprism.signals.transitions import (
+    Visits,
+    count_pairs,
+    strongest,
+)
 
 
 class Follow:
@@ -40,17 +35,16 @@ class Follow:
     with_goal: ClassVar[bool] = False
     sparse: ClassVar[bool] = True
 
-    def __init__(
-        self, offsets: LongArray, target: IntArray, weight: FloatArray, config: Config
-    ) -> None:
-        self._offsets, self._target, self._weight = offsets, target, weight
-        self._config = config
+    def __init__(self, kept: sp.csr_matrix, recency: float, config: Config) -> None:
+        self._offsets = kept.indptr.astype(np.int64)
+        self._target, self._weight = kept.indices, kept.data
+        self._recency, self._config = recency, config
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
         config, n_items = setting.config.follow, setting.catalog.n_items
-        kept = transitions(log, n_items, setting.at, config)
-        return cls(kept.indptr.astype(np.int64), kept.indices, kept.data, config)
+        kept, choice = transitions(log, n_items, setting.at, config)
+        return cls(kept, choice.recency, config)
 
     def bind(
         self,
@@ -59,7 +53,7 @@ class Follow:
         taste: FloatArray,  # noqa: ARG002
         segment: int,  # noqa: ARG002
     ) -> BoundFollow:
-        source, weight = recent_items(user, self._config)
+        source, weight = recent_items(user, self._config, self._recency)
         return BoundFollow(self, user, source, weight)
 
     def followers(self, item: int) -> tuple[IntArray, FloatArray]:
@@ -83,12 +77,19 @@ class Follow:
         return None
 
     def to_arrays(self) -> Arrays:
-        return {"offsets": self._offsets, "target": self._target, "weight": self._weight}
+        return {
+            "offsets": self._offsets,
+            "target": self._target,
+            "weight": self._weight,
+            "recency": np.array([self._recency]),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:
-        config = setting.config.follow
-        return cls(arrays["offsets"], arrays["target"], arrays["weight"], config)
+        n = len(arrays["offsets"]) - 1
+        parts = (arrays["weight"], arrays["target"], arrays["offsets"])
+        kept = sp.csr_matrix(parts, shape=(n, n), copy=False)
+        return cls(kept, float(arrays["recency"][0]), setting.config.follow)
 
 
 class BoundFollow:
@@ -133,8 +134,8 @@ class BoundFollow:
         return Clue(Follow.name, self._user.n_events_on(source), tuple(source.tolist()), {})
 
 
-def recent_items(user: UserState, config: Config) -> tuple[IntArray, FloatArray]:
-    """The user's last distinct items, newest first, and weights exp(-age / decay).
+def recent_items(user: UserState, config: Config, recency: float) -> tuple[IntArray, FloatArray]:
+    """The user's last distinct items, newest first, and weights recency^visits exp(-age / decay).
 
     While the user looks at an item, it alone is followed.
     """
@@ -142,104 +143,50 @@ def recent_items(user: UserState, config: Config) -> tuple[IntArray, FloatArray]
         return np.array([user.viewing], np.int32), np.ones(1, np.float32)
     item, place = np.unique(user.item[::-1], return_index=True)
     newest = np.argsort(place, kind="stable")[: config.history]
-    age = (user.at - user.time[::-1][place[newest]]) / DAY_US
-    return item[newest].astype(np.int32), np.exp(-age / config.decay_days).astype(np.float32)
+    last = place[newest]
+    weight = _decay(user.at - user.time[::-1][last], config) * recency ** _visits_ago(user)[last]
+    return item[newest].astype(np.int32), weight.astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Visits:
-    """Who touched what when: incidence [n_visits, n_rows], and each visit's user and time."""
-
-    incidence: sp.csr_matrix
-    user: IntArray
-    time: LongArray
+def _decay(gap_us: LongArray, config: Config) -> FloatArray:
+    """exp(-gap / decay)."""
+    return np.asarray(np.exp(-gap_us / DAY_US / config.decay_days), np.float32)
 
 
-def transitions(log: EventLog, n_items: int, at: int, config: Config) -> sp.csr_matrix:
-    """Kept followers, CSR [n_items, n_items], at most `config.neighbors` per row."""
-    row, item = _supported(log, n_items)
-    visits = _visits(log, row, len(item))
-    counts = _count_pairs(visits, at, config.decay_days)
-    popularity = np.maximum(1.0, np.asarray(visits.incidence.sum(axis=0)).ravel())
-    counts.data *= (popularity**-config.damping).astype(np.float32)[counts.indices]
-    counts.data *= (popularity**-1.0).astype(np.float32)[
-        np.repeat(np.arange(len(item)), np.diff(counts.indptr))
-    ]
-    kept = _top_per_row(counts, config.neighbors)
-    rows = np.repeat(item, np.diff(kept.indptr))
-    return sp.csr_matrix((kept.data, (rows, item[kept.indices])), shape=(n_items, n_items))
+def _visits_ago(user: UserState) -> LongArray:
+    """How many visits came after that of each event [m], events from the newest on."""
+    day, session = user.time[::-1] // DAY_US, user.session[::-1]
+    other = (day[1:] != day[:-1]) | (session[1:] != session[:-1])
+    return np.concatenate([np.zeros(min(1, len(day)), np.int64), np.cumsum(other)])
 
 
-def _supported(log: EventLog, n_items: int) -> tuple[IntArray, IntArray]:
-    """Rows for items with enough users: (row of each item or -1 [n_items], item of each row)."""
-    pairs = np.unique(log.item.astype(np.int64) * max(1, log.n_users) + log.user)
-    users = np.bincount(pairs // max(1, log.n_users), minlength=n_items)
-    item = np.flatnonzero(users >= min(MIN_USERS, max(1, log.n_users))).astype(np.int32)
-    row = np.full(n_items, -1, np.int32)
-    row[item] = np.arange(len(item), dtype=np.int32)
-    return row, item
+def transitions(
+    log: EventLog, n_items: int, at: int, config: Config
+) -> tuple[sp.csr_matrix, Choice]:
+    """Kept followers, CSR [n_items, n_items], at most `config.neighbors` per row, and how strongly
+    frequent items are damped and old ones forgotten."""
+    visits = Visits.read(log, n_items, config.min_users)
+    choice = _settings(visits, at, config)
+    popularity = visits.popularity
+    kept = strongest(count_pairs(visits, at, config), popularity**-config.damping, config.neighbors)
+    source = np.repeat(np.arange(len(visits.item)), np.diff(kept.indptr))
+    weight = kept.data * choice.damp(popularity)[source]
+    place = (visits.item[source], visits.item[kept.indices])
+    return sp.csr_matrix((weight, place), shape=(n_items, n_items)), choice
 
 
-def _visits(log: EventLog, row: IntArray, n_rows: int) -> Visits:
-    """Visits in order of user and time; a visit is a session, or a day without sessions."""
-    order = np.lexsort((log.session, log.time // DAY_US, log.user))
-    user, day, session = log.user[order], log.time[order] // DAY_US, log.session[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (user[1:] != user[:-1]) | (day[1:] != day[:-1]) | (session[1:] != session[:-1])
-    begin, owner = log.time[order][new], user[new]
-    by_time = np.lexsort((begin, owner))  # session codes of one day come in any order
-    n_visits = len(by_time)
-    number = np.empty(n_visits, np.int64)
-    number[by_time] = np.arange(n_visits)
-    visit = number[np.cumsum(new) - 1]
-    known = row[log.item[order]] >= 0
-    ones = np.ones(int(known.sum()), np.float32)
-    place = (visit[known], row[log.item[order]][known])
-    incidence = sp.csr_matrix((ones, place), shape=(n_visits, n_rows))
-    incidence.sum_duplicates()
-    incidence.data[:] = 1.0
-    return Visits(incidence, owner[by_time], begin[by_time])
-
-
-def _count_pairs(visits: Visits, at: int, decay_days: float) -> sp.csr_matrix:
-    """Weighted transitions [n_rows, n_rows], without the diagonal."""
-    fresh = np.exp(-((at - visits.time) / DAY_US) / MEMORY_DAYS)
-    total = SAME_VISIT * (_scaled(visits.incidence, fresh).T @ visits.incidence)
-    n = len(visits.user)
-    for step in range(1, VISITS + 1):
-        if n <= step:
-            break
-        gap = (visits.time[step:] - visits.time[:-step]) / DAY_US
-        same = visits.user[step:] == visits.user[:-step]
-        weight = np.where(same, np.exp(-gap / decay_days) * fresh[step:], 0.0)
-        earlier = _scaled(visits.incidence[:-step], weight)
-        total = total + earlier.T @ visits.incidence[step:]
-    total = sp.csr_matrix(total)
-    total.setdiag(0)
-    total.eliminate_zeros()
-    return total
-
-
-def _scaled(matrix: sp.csr_matrix, weight: NDArray[Any]) -> sp.csr_matrix:
-    """Rows of `matrix` times `weight` [n_rows]; rows of weight 0 become empty."""
-    out = matrix.copy()
-    out.data = out.data * np.repeat(weight, np.diff(matrix.indptr)).astype(np.float32)
-    out.eliminate_zeros()
-    return out
-
-
-def _top_per_row(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
-    """Only the `n` largest entries of each row.
-
-    One partition per row: sorting all entries at once takes ten times as long.
-    """
-    bounds, keep = matrix.indptr.tolist(), []
-    for lo, hi in pairwise(bounds):
-        if hi - lo > n:
-            keep.append(lo + np.argpartition(matrix.data[lo:hi], hi - lo - n)[-n:])
-        else:
-            keep.append(np.arange(lo, hi))
-    kept = np.concatenate(keep) if keep else np.zeros(0, np.int64)
-    size = np.minimum(np.diff(matrix.indptr), n)
-    offsets = np.concatenate([[0], np.cumsum(size)])
-    return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), matrix.shape)
+def _settings(visits: Visits, at: int, config: Config) -> Choice:
+    """What the project file says, else what tells the last visits best from those before."""
+    held_out = last_visits(visits)
+    is_open = config.source_damping is None or config.recency is None
+    if not is_open or len(held_out) < ENOUGH:
+        return usual(config)
+    keep = np.ones(len(visits.user), bool)
+    keep[held_out] = False
+    known = visits.take(keep)
+    return choose(
+        ask(visits, held_out, config.history, lambda gap: _decay(gap, config)),
+        lambda rows: count_pairs(known, at, config, rows),
+        known.popularity,
+        config,
+    )
