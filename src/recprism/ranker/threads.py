@@ -12,9 +12,9 @@ import torch
 def one_thread() -> Iterator[None]:
     """Compute on one thread inside the block or decorated function, then as before.
 
-    The ranker's batches are too small to share: threads that wait for each other cost four times
-    the processor time on two free cores, and thirty times the wall time when others want the cores
-    too. One thread is deterministic besides.
+    The ranker's batches are too small to share. On two cores that others used as well, a second
+    thread cost four to six times the processor time and up to thirty times the wall time, because
+    threads wait for each other by spinning. The weights came out the same.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
