@@ -50,7 +50,7 @@ LIST_MS = 4.0
 """What `plan` reckons with: texts encoded per second, and milliseconds per training list."""
 PERSONAL_RULE = "sum:repeat.strength"
 """Count x exp(-days since the last time / decay), over what an item links to: the rule to beat."""
-SAMPLES_FORMAT = 2
+SAMPLES_FORMAT = 3
 """Raised whenever samples of the same data and settings would come out differently."""
 HELD_SHARE = 0.2
 """At most this share of the users validates where a single snapshot is split by users."""
