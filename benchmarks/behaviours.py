@@ -7,7 +7,7 @@ times say what is known when, and the plain rules of this protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -110,7 +110,7 @@ def held_out(behaviors: Behaviors, action: str, seed: int) -> Pairs:
     return shuffled[first[count > 1]] if len(user) else shuffled
 
 
-def events_of(behaviors: Behaviors, seed: int, validated: tuple[str, ...]) -> pl.DataFrame:
+def events_of(behaviors: Behaviors, seed: int, validated: Sequence[str]) -> pl.DataFrame:
     """The events of a project: what is known, held-out items at `VALID`, the test at `TEST`.
 
     One item per user and action of `validated` is held out, and nothing else of what the user did

@@ -1,11 +1,13 @@
 """Views, carts and buys: three tasks from one profile, measured on the held-out buy.
 
-    python -m benchmarks.multibehaviour FOLDER [--json] [--quick] [--keep DIR]
+    python -m benchmarks.multibehaviour FOLDER [--json] [--quick] [--shared]
+        [--keep DIR]
 
 `FOLDER` holds `{view,cart,buy}.train.txt` and `buy.test.txt`, a user and that user's items a line.
 The ordinary pipeline runs on them: one training buy per user (drawn at random) is what the ranker
 learns to find, then signals are fitted on all training files and every user is asked once. All
 items are ranked but those that the user bought in training. `--quick` takes a tenth of the users.
+`--shared` holds out a cart and a view per user as well and trains all three tasks in one network.
 `--keep DIR` keeps the project that is written, with its training samples.
 """
 
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from benchmarks.behaviours import (
+    ACTIONS,
     GOAL,
     Behaviors,
     FilesError,
@@ -47,8 +50,6 @@ from recprism.project import load_project
 K = 10
 SEED = 0
 QUICK_SHARE = 0.1
-VALIDATED = ("view", "cart", "buy")
-"""The actions of which one event per user is held out for the ranker to learn from."""
 SECTIONS: Mapping[str, Any] = {
     "tasks": {
         "buy": {"recommend": "items", "goal": "buy", "horizon": "1d", "repeat": "never"},
@@ -80,11 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.quick:
         behaviors = behaviors.of_users(QUICK_SHARE, SEED)
+    validated = ACTIONS if options.shared else (GOAL,)
     if options.keep is not None:
-        result = measure(behaviors, options.keep)
+        result = measure(behaviors, options.keep, validated)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            result = measure(behaviors, Path(folder) / "project")
+            result = measure(behaviors, Path(folder) / "project", validated)
     result |= {
         "seconds": round(perf_counter() - start, 1),
         "peak_mb": round(peak_memory_mb(), 1),
@@ -92,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": SEED,
         "draws": DRAWS,
         "quick": bool(options.quick),
+        "shared": bool(options.shared),
         "machine": describe_machine(),
         "caveats": list(CAVEATS),
     }
@@ -108,14 +111,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files are")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--quick", action="store_true", help="a tenth of the users")
+    parser.add_argument("--shared", action="store_true", help="train all three tasks")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the project here")
     return parser.parse_args(arguments)
 
 
-def measure(behaviors: Behaviors, folder: Path) -> dict[str, Any]:
-    """Train by the ordinary pipeline in `folder`, ask everyone once, and score model and rules."""
+def measure(behaviors: Behaviors, folder: Path, validated: Sequence[str]) -> dict[str, Any]:
+    """Train by the ordinary pipeline in `folder`, ask everyone once, and score model and rules.
+
+    One event per user of each action in `validated` is held out for the ranker to learn from.
+    """
     start = perf_counter()
-    model = train_in(folder, behaviors)
+    model = train_in(folder, behaviors, validated)
     trained = perf_counter()
     everyone = score_users(model, behaviors)
     asked = perf_counter()
@@ -135,11 +142,11 @@ def measure(behaviors: Behaviors, folder: Path) -> dict[str, Any]:
     }
 
 
-def train_in(folder: Path, behaviors: Behaviors) -> Model:
+def train_in(folder: Path, behaviors: Behaviors, validated: Sequence[str]) -> Model:
     """Write the project and learn from everything before the test."""
     items = np.arange(behaviors.n_items)
     table = pl.DataFrame({"id": items}).select(pl.format("i{}", "id").alias("id"))
-    events = events_of(behaviors, SEED, VALIDATED)
+    events = events_of(behaviors, SEED, validated)
     project = load_project(write_project(folder, events, table, SECTIONS))
     return fit(prepare(project), to_micros(TEST))
 

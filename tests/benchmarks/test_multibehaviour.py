@@ -132,7 +132,7 @@ def test_faulty_files_give_one_sentence(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("as_json", [True, False], ids=["shared, JSON", "text"])
 def test_everything_in_small(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
 ) -> None:
@@ -145,7 +145,7 @@ def test_everything_in_small(
         lines["buy.train"].append(" ".join(map(str, [user, *good[1:4]])))
         lines["buy.test"].append(f"{user} {good[0] if user % 6 else good[5]}")
     write(tmp_path, lines)
-    assert main([str(tmp_path), *(["--json"] if as_json else [])]) == 0
+    assert main([str(tmp_path), *(["--json", "--shared"] if as_json else [])]) == 0
     printed = capsys.readouterr().out
     if not as_json:
         assert all(word in printed for word in ("rule", "popular", "clean", "peak_mb", "machine"))
