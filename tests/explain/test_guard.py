@@ -117,6 +117,16 @@ facts_of = {
             "place": st.one_of(st.none(), titles, st.dictionaries(st.just("store"), titles)),
         },
     ),
+    "funnel": st.fixed_dictionaries(
+        {"verb": verbs, "touch": verbs},
+        optional={
+            "touched_title": titles,
+            "age_days": counts,
+            "count": counts,
+            "percent": counts,
+            "people": counts,
+        },
+    ),
 }
 pieces = st.sampled_from(sorted(facts_of)).flatmap(
     lambda signal: st.builds(

@@ -226,6 +226,36 @@ def test_trend_counts_people(facts: dict[str, Any], english: str, chinese: str) 
 
 
 @pytest.mark.parametrize(
+    ("facts", "english", "chinese"),
+    [
+        (
+            {"age_days": 1, "count": 3, "people": 30, "percent": 40},
+            "You looked at oat milk yesterday; 40% of those who looked at it bought it.",
+            "您昨天浏览过“oat milk”，浏览过它的人中有40%购买过它。",
+        ),
+        (
+            {"age_days": 2, "count": 3, "people": 300, "percent": 0},
+            "You looked at oat milk 3 times; the last time was 2 days ago.",
+            "您浏览过“oat milk”3次，上次是2天前。",
+        ),
+        (
+            {"age_days": 2, "count": 1, "touch": "cart"},
+            "You added oat milk 2 days ago.",
+            "您2天前加购过“oat milk”。",
+        ),
+        ({"count": 3}, "Recommended for you.", "为您推荐。"),
+        ({"age_days": 1, "touched_title": " "}, "Recommended for you.", "为您推荐。"),
+    ],
+)
+def test_funnel_says_what_was_touched_and_what_others_then_did(
+    facts: dict[str, Any], english: str, chinese: str
+) -> None:
+    given = {"touched_title": "oat milk", "touch": "view", **BUY, **facts}
+    assert text("funnel", **given) == english
+    assert text("funnel", "zh", **given) == chinese
+
+
+@pytest.mark.parametrize(
     ("action", "expected"),
     [
         ("redeem", "You redeemed bananas 3 times."),

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from recprism.artifact import read_arrays, write_arrays
-from recprism.project.schema import Signals
 from recprism.signals.registry import active_signals
 from recprism.signals.shortlist import Binder, make_shortlist
 from recprism.signals.snapshot import Snapshot, fit_snapshot, fold_in_all, naming_label
 from recprism.testing.signals import CUT, SignalShop, plant_events
-
-ACTIVE = active_signals(Signals())
 
 
 def equal(one: Snapshot, two: Snapshot) -> bool:
@@ -55,13 +52,19 @@ def test_arrays_come_back_from_a_file_with_the_same_shortlists(
 
 
 def test_columns_are_named_in_the_order_of_the_registry(shop: SignalShop) -> None:
-    wanted = [f"{name}.{column}" for name, s in ACTIVE.items() for column in s.columns]
+    wanted = [
+        f"{name}.{column}"
+        for name, s in active_signals(shop.ground.project).items()
+        for column in s.columns
+    ]
     assert shop.snapshot.columns == wanted
 
 
 def test_quotas_are_those_of_the_project_file(shop: SignalShop) -> None:
     config = shop.ground.project.signals
-    assert shop.snapshot.quota == {n: getattr(config, n).candidates for n in ACTIVE}
+    assert shop.snapshot.quota == {
+        n: getattr(config, n).candidates for n in active_signals(shop.ground.project)
+    }
 
 
 def test_segments_follow_taste_and_a_known_user_without_taste_keeps_the_one_fitted(

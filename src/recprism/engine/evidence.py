@@ -135,6 +135,8 @@ class Explainer:
             words["near"] = titles
         elif clue.signal == "content":
             words |= self._of_content(clue, titles)
+        elif clue.signal == "funnel":
+            words["touched_title"] = titles[0]
         elif clue.signal == "trend":
             words |= {"linked_titles": titles} if plan.links is not None else {}
         return words

@@ -217,6 +217,24 @@ def _trend(facts: Facts) -> str | None:
     return facts.sentence(key, people=people, within=within, segment=segment, place=place)
 
 
+def _funnel(facts: Facts) -> str | None:
+    """What was touched when, with the share of others who then reached the goal, else how often."""
+    title, age = facts.text("touched_title"), facts.number("age_days")
+    if not title or age is None:
+        return None
+    fields = {
+        "name": facts.words.name(title),
+        "touched": facts.action("touch")["past"],
+        "ago": facts.words.phrase("ago", age),
+    }
+    percent, count = facts.number("percent"), facts.number("count")
+    if percent:
+        return facts.sentence("funnel-percent", percent=facts.words.number(percent), **fields)
+    if count and count > 1:
+        return facts.sentence("funnel-count", times=facts.words.phrase("times", count), **fields)
+    return facts.sentence("funnel", **fields)
+
+
 def _place(facts: Facts) -> str:
     """A place from text, or from {context name: value}."""
     value = facts.evidence.facts.get("place")
@@ -233,4 +251,5 @@ _BUILDERS: Mapping[str, Callable[[Facts], str | None]] = {
     "taste": _taste,
     "content": _content,
     "trend": _trend,
+    "funnel": _funnel,
 }

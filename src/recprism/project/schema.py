@@ -532,6 +532,16 @@ class Sequence(Transformer):
     """Transformer over ids, content and labels."""
 
 
+class Funnel(Section):
+    use: Switch | None = None
+    """Whether to look at what was touched without reaching the goal; when absent, wherever a kind
+    of items has events of several actions."""
+    decay_days: StrictFloat = Field(default=30.0, gt=0)
+    """Decay time of a touch: exp(-days since the last touch / this)."""
+    candidates: StrictInt = Field(default=120, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
 class Signals(Section):
     repeat: Repeat = Repeat()
     """Personal, recency-weighted frequency and how due an item is."""
@@ -545,6 +555,8 @@ class Signals(Section):
     """Time-decayed popularity, overall and in the segment."""
     sequence: Sequence = Sequence()
     """Transformer over the sequence of a user's events."""
+    funnel: Funnel = Funnel()
+    """What was viewed or carted without reaching the goal, and how often that leads to it."""
     refit: Switch = True
     """Fit the signals anew on everything known when training ends; `off` serves those of the last
     snapshot that the ranker learned from."""

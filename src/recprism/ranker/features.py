@@ -66,7 +66,7 @@ class FeatureSpec:
         }
         offer_labels = {kind.name: LabelCodes.of_offers(kind) for kind in catalog.kinds.values()}
         return FeatureSpec(
-            active_signals(ground.project.signals),
+            active_signals(ground.project),
             ground.labels,
             offer_labels,
             placements,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from recprism.project.schema import Signals
+from recprism.project.schema import ProjectFile, Signals, Transformer
 from recprism.signals.content import Content
 from recprism.signals.follow import Follow
+from recprism.signals.funnel import Funnel
 from recprism.signals.interface import Signal
 from recprism.signals.repeat import Repeat
 from recprism.signals.sequence import Sequence
@@ -12,19 +13,34 @@ from recprism.signals.taste import Taste
 from recprism.signals.trend import Trend
 
 SIGNALS: dict[str, type[Signal]] = {
-    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend, Sequence)
+    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend, Sequence, Funnel)
 }
 
 
-def active_signals(config: Signals) -> dict[str, type[Signal]]:
-    """The signals of a project: all but those with a switch `use` that is off."""
-    return {
-        name: signal
-        for name, signal in SIGNALS.items()
-        if getattr(getattr(config, name), "use", True)
-    }
+def active_signals(project: ProjectFile) -> dict[str, type[Signal]]:
+    """The signals of a project: all but those with a switch `use` that is off.
+
+    A switch that is not set is on for `funnel` where a kind of items has several actions.
+    """
+    found = {}
+    for name, signal in SIGNALS.items():
+        use = getattr(getattr(project.signals, name), "use", True)
+        if has_several_actions(project) if use is None else use:
+            found[name] = signal
+    return found
+
+
+def has_several_actions(project: ProjectFile) -> bool:
+    """Whether some kind of items has events of several actions, as far as the project file says."""
+    actions: dict[str, set[str]] = {}
+    for events in project.events:
+        if events.action is None:  # a column of actions, likely several
+            return True
+        actions.setdefault(events.kind, set()).add(events.action)
+    return any(len(names) > 1 for names in actions.values())
 
 
 def has_trained(config: Signals) -> bool:
     """Whether a signal that takes long to train is on."""
-    return any(getattr(getattr(config, name), "use", False) for name in SIGNALS)
+    sections = (getattr(config, name) for name in SIGNALS)
+    return any(isinstance(section, Transformer) and section.use for section in sections)

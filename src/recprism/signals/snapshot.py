@@ -100,7 +100,7 @@ class Snapshot:
         segments = Segments.from_arrays(part("segments"), segment_names)
         taste, at = Taste.from_arrays(part("svd")), int(arrays["at"][0])
         setting = ground.setting(taste, len(segments), at)
-        active = active_signals(setting.config)
+        active = active_signals(ground.project)
         signals = {n: s.from_arrays(part(n), setting) for n, s in active.items()}
         return Snapshot(setting, signals, segments)
 
@@ -136,7 +136,7 @@ def fit_snapshot(ground: Ground, log: EventLog, at: int) -> Snapshot:
     taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
     segments = _fit_segments(ground, known, taste, at)
     setting = ground.setting(taste, len(segments), at)
-    active = active_signals(project.signals)
+    active = active_signals(project)
     signals = {n: s.fit(setting, known, segments.of_user) for n, s in active.items()}
     return Snapshot(setting, signals, segments)
 
