@@ -137,7 +137,8 @@ def test_what_comes_after_the_moment_changes_nothing(
 ) -> None:
     later = [(user, 1, BUY, DAY + 1.0, -1) for user in range(40)]
     rows = zip(log.user, log.item, log.action, log.time / micros(1), strict=True)
-    planted = log_of([*((*map(int, r[:3]), float(r[3]), -1) for r in rows), *later], 40)  # type: ignore[misc]
+    known = [(int(user), int(item), int(did), float(day), -1) for user, item, did, day in rows]
+    planted = log_of([*known, *later], 40)
     again = Funnel.fit(setting, planted.until(setting.at), np.zeros(40, np.int32))
     for name, array in fitted.to_arrays().items():
         np.testing.assert_array_equal(array, again.to_arrays()[name])

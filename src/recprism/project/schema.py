@@ -496,7 +496,7 @@ class Transformer(Section):
     """Layers of attention."""
     heads: StrictInt = Field(default=2, ge=1, le=16)
     """Heads per layer."""
-    dropout: StrictFloat = Field(default=0.2, ge=0, lt=1)
+    dropout: StrictFloat = Field(default=0.3, ge=0, lt=1)
     """Dropout of the inputs and in the layers."""
     temperature: StrictFloat = Field(default=0.06, gt=0, le=1)
     """By what the cosine of a user and an item is divided before the softmax."""

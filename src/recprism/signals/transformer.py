@@ -3,8 +3,8 @@
 In come histories and what is known of items, out go arrays for serving. Every place of a history
 predicts the event after it by a softmax over cosines (SASRec, Kang and McAuley 2018). The decision
 worth knowing is the softmax: it runs over the targets of the batch and items drawn at random, each
-weighted by the inverse of its chance to be there, which costs a tenth of a softmax over all items
-and loses nothing (Klenitskiy and Vasilev 2023 on why the kind of negatives decides).
+weighted by the inverse of its chance to be there: an estimate of the softmax over all items at a
+fraction of its cost (which negatives are used decides much: Klenitskiy and Vasilev 2023).
 """
 
 from __future__ import annotations
