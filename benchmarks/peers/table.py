@@ -41,11 +41,12 @@ def row_of(answers: Answers, peak_mb: float, total_s: float, seed: int) -> dict[
 
 
 def own_row(result: Mapping[str, Any], peak_mb: float, total_s: float) -> dict[str, Any]:
-    """RecPrism's row from the JSON of `benchmarks.sequences`; intervals where it tells them."""
-    parts = {
-        part: {name: _interval(result[part][name]) for name in METRICS}
-        for part in ("test", "valid")
-    }
+    """RecPrism's row from the JSON of `benchmarks.sequences`."""
+    parts = {}
+    for part, found in result["intervals"].items():
+        parts[part] = {"users": found[METRICS[0]]["users"]}
+        for name in METRICS:
+            parts[part][name] = {key: found[name][key] for key in ("value", "low", "high")}
     return {
         **parts,
         "train_s": result["train_s"],
@@ -54,12 +55,6 @@ def own_row(result: Mapping[str, Any], peak_mb: float, total_s: float) -> dict[s
         "total_s": round(total_s, 1),
         "versions": result["machine"],
     }
-
-
-def _interval(value: Any) -> dict[str, float | None]:
-    if isinstance(value, Mapping):
-        return {key: value.get(key) for key in ("value", "low", "high")}
-    return {"value": round(float(value), 6), "low": None, "high": None}
 
 
 def with_ratios(rows: dict[str, dict[str, Any]], own: str) -> dict[str, dict[str, Any]]:
@@ -91,7 +86,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             lines.append(f"{name:<16}not measured: {row['error']}")
             continue
         test = [_bounds(row["test"][metric]) for metric in METRICS]
-        valid = f"{row['valid'][METRICS[1]]['value']:.4f}"
+        valid = _bounds(row["valid"][METRICS[1]]).partition(" ")[0]
         costs = [f"{row[cost]:.4g}" for cost in COSTS]
         lines.append(f"{name:<16}{test[0]:>26}{test[1]:>26}{valid:>15}" + _costs(costs))
         if "ratios" in row:
@@ -110,7 +105,6 @@ def _costs(values: Any) -> str:
 
 
 def _bounds(metric: Mapping[str, Any]) -> str:
-    value = f"{metric['value']:.4f}"
-    if metric["low"] is None:
-        return value
-    return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]"
+    if metric["value"] is None:
+        return "none"
+    return f"{metric['value']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}]"

@@ -153,8 +153,11 @@ def test_rows_have_intervals_costs_and_ratios_to_ours(split: Split) -> None:
     test = row["test"]["recall@10"]
     assert test["value"] == pytest.approx(2 / 3)
     assert 0 <= test["low"] <= test["value"] <= test["high"] <= 1
-    plain = {"recall@10": 0.5, "ndcg@10": 0.0}
-    result = {"test": plain, "valid": plain, "train_s": 4.0, "ms_per_list": 0.5, "machine": {}}
+    half = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "users": 9}
+    plain = {"recall@10": half, "ndcg@10": {**half, "value": 0.0}}
+    none = dict.fromkeys(plain, dict.fromkeys(half))  # no user is held out
+    intervals = {"test": plain, "valid": none}
+    result = {"intervals": intervals, "train_s": 4.0, "ms_per_list": 0.5, "machine": {}}
     rows = with_ratios(
         {"recprism": own_row(result, 50.0, 9.0), "other": row, "bad": {"error": "x"}}, "recprism"
     )
