@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from benchmarks.leave_out import hit_metrics
+from benchmarks.peers.protocol import MISS, gains
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from recprism.data.dataset import FloatArray, IntArray
 from recprism.engine.engine import open_engine
 from recprism.engine.ranking import rank
+from recprism.evaluate.bootstrap import mean_with_interval
 from recprism.signals.plan import TaskPlan
 from recprism.signals.shortlist import Binder
 
-MISS = -1
 PER_JOB = 1_000
 
 
@@ -37,6 +39,15 @@ class Found:
 
     def metrics(self) -> dict[str, float]:
         return hit_metrics(self.ranks)
+
+    def intervals(self, seed: int) -> dict[str, dict[str, Any]]:
+        """recall@10 and NDCG@10 with their 95 % intervals over users."""
+        found = gains(self.ranks, np.zeros_like(self.ranks), 10)
+        users = np.arange(len(self.ranks))
+        return {
+            name: dict(mean_with_interval(values, users, seed=seed).to_dict())
+            for name, values in zip(("recall@10", "ndcg@10"), found, strict=True)
+        }
 
     def signal_metrics(self) -> dict[str, dict[str, float]]:
         return {name: hit_metrics(ranks) for name, ranks in self.signals.items()}

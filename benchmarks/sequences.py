@@ -92,6 +92,10 @@ def measure(
     return {
         "test": test.metrics(),
         "valid": valid.metrics(),
+        "intervals": {
+            "test": test.intervals(options.seed),
+            "valid": valid.intervals(options.seed),
+        },
         "signals": _signals(test, valid),
         "train_s": round(train_s, 1),
         "encode_s": round(timer.seconds.get("encode", 0.0), 1),

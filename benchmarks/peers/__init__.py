@@ -1,0 +1,1 @@
+"""Other people's recommenders on the split of `benchmarks.sequences`, next to RecPrism."""
