@@ -118,7 +118,7 @@ def sections(items: pl.DataFrame, seed: int) -> dict[str, Any]:
         kind["text"] = texts
     if labels := [name for name in ("first", "last") if name in items.columns]:
         kind["labels"] = {name: name for name in labels}
-    signals = {"sequence": {"use": True}}
+    signals = {"sequence": {"use": True}, "funnel": {"use": False}}
     return {
         "project": "sequences",
         "items": {"items": kind},
