@@ -35,8 +35,9 @@ OWN = "recprism"
 ROOT = Path(__file__).parents[2]
 CAVEATS = (
     "Leave-last-out lets other users' later events into training.",
-    "Times and memory hold for this run with one thread per program; RecPrism asks with one "
-    "process per core. Lists of peers are made in batches, RecPrism's one by one.",
+    "Times and memory hold for this run with one thread per program; RecPrism asks a thousand "
+    "users per process, in up to as many as there are cores. Lists of peers are made in batches, "
+    "RecPrism's one by one.",
     "Validation of recprism and lambdamart is over the users that their rankers did not learn "
     "from, that of the others over all tested users.",
     "LambdaMART ranks the candidates of RecPrism's signals, with their columns; its training time "

@@ -31,7 +31,7 @@ def row_of(answers: Answers, peak_mb: float, total_s: float, seed: int) -> dict[
     """What a peer's answers come to. `total_s` is the whole program, loading included."""
     return {
         **{part: metrics_of(answers, part, seed) for part in ("test", "valid")},
-        "train_s": round(answers.train_s, 2),
+        "train_s": round(answers.train_s, 3),
         "peak_mb": round(peak_mb, 1),
         "ms_per_list": round(answers.ms, 3),
         "total_s": round(total_s, 1),

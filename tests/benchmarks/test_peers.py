@@ -282,7 +282,7 @@ def test_a_quick_run_gives_a_row(
     row = result["peers"][name]
     assert result["sizes"]["tested"] == row["test"]["users"] == 60
     assert 0 <= row["test"]["recall@10"]["value"] <= 1
-    assert row["train_s"] > 0
+    assert row["train_s"] >= 0
     assert row["peak_mb"] > 0
     assert row["ms_per_list"] > 0
     assert row["versions"]["numpy"]
