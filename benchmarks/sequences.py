@@ -24,16 +24,17 @@ import polars as pl
 from benchmarks.leave_out import TEST, VALID, write_project
 from benchmarks.lists import Found, ask_everyone
 from benchmarks.sequence_files import BadFile, SequenceFile, read_items, read_sequences
+from benchmarks.timing import PeakMemory
 
 from recprism.data.times import to_micros
-from recprism.evaluate.machine import describe_machine, peak_memory_mb
+from recprism.evaluate.machine import describe_machine
 from recprism.pipeline import Timer, fit, prepare, publish, validation_users
 from recprism.project import load_project
 
 SIGNALS = ("follow", "sequence", "text", "taste", "content", "trend")
 CAVEATS = (
-    "Amazon times are whole days: files order same-day purchases differently, which moves the test "
-    "item; numbers hold for this file.",
+    "Where times are whole days (Amazon), files order one day's purchases differently, which moves "
+    "the test item; numbers hold for this file.",
     "The SASRec row that most papers copy (Beauty 0.0605 / 0.0318) is a weak run; beating it "
     "proves nothing.",
     "Leave-last-out lets other users' later events into training.",
@@ -48,11 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadFile as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if options.data is not None:
-        result = measure(options, sequences, items, options.data)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            result = measure(options, sequences, items, Path(folder))
+    with PeakMemory() as memory, tempfile.TemporaryDirectory() as folder:
+        result = measure(options, sequences, items, options.data or Path(folder))
+    result["peak_mb"] = memory.mb
     text = json.dumps(result, indent=2) + "\n" if options.json else as_text(result)
     sys.stdout.write(text)
     return 0
@@ -101,7 +100,6 @@ def measure(
         "encode_s": round(timer.seconds.get("encode", 0.0), 1),
         "seconds": {name: round(s, 1) for name, s in timer.seconds.items()},
         "total_s": round(perf_counter() - start, 1),
-        "peak_mb": round(peak_memory_mb(), 1),
         "ms_per_list": round(test.ms, 2),
         "sizes": sequences.sizes(len(items)),
         "training": {"artifact": artifact.id, **account},

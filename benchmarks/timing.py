@@ -68,6 +68,26 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     return Measured(text, seconds, max(seen))
 
 
+class PeakMemory:
+    """The most memory that this process and all below it held, while the block ran, in 2^20 bytes
+    (`mb`, complete once the block has ended)."""
+
+    def __enter__(self) -> PeakMemory:
+        self._seen, self._done = [tree_mb(os.getpid())], Event()
+        self._thread = Thread(target=_watch, args=(os.getpid(), self._seen, self._done))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._seen.append(tree_mb(os.getpid()))
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def mb(self) -> float:
+        return round(max(self._seen), 1)
+
+
 def _watch(pid: int, seen: list[float], done: Event) -> None:
     while not done.wait(_EVERY_S):
         seen.append(tree_mb(pid))

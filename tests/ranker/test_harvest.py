@@ -11,10 +11,18 @@ import pytest
 
 from recprism.errors import ArtifactError
 from recprism.ranker.features import FeatureSpec
-from recprism.ranker.harvest import WEEK_US, Mode, Part, harvest, load_part, open_ground
+from recprism.ranker.harvest import (
+    WEEK_US,
+    Mode,
+    Part,
+    fit_or_load,
+    harvest,
+    load_part,
+    open_ground,
+)
 from recprism.ranker.occasions import goal_days, weekly_occasions
 from recprism.ranker.samples import Samples, Sampling, make_samples
-from recprism.testing.signals import CUT, SignalShop
+from recprism.testing.signals import CUT, SignalShop, plant_events
 
 PARTS = [Part("products", CUT, "weekly"), Part("coupons", CUT, "days")]
 
@@ -131,3 +139,34 @@ def test_pieces_of_the_users_are_put_together_again(
     assert len(weekly_occasions(shop.log, CUT)) > 2 * 7
     assert same(load_part(whole, PARTS[0]), load_part(pieces, PARTS[0]))
     assert not list(pieces.glob("*shard*"))
+
+
+def test_a_run_killed_between_pieces_leaves_nothing_that_passes_for_the_whole(
+    shop: SignalShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    harvest(shop.prepared, whole, PARTS[:1])
+    monkeypatch.setattr("recprism.ranker.harvest.SHARD_USERS", 7)
+    with monkeypatch.context() as killed:
+        killed.setattr("recprism.ranker.harvest._join_shards", _die)
+        with pytest.raises(KeyboardInterrupt):
+            harvest(shop.prepared, broken, PARTS[:1])
+    assert not (broken / PARTS[0].file).exists()
+    harvest(shop.prepared, broken, PARTS[:1])
+    assert same(load_part(whole, PARTS[0]), load_part(broken, PARTS[0]))
+
+
+def _die(folder: Path, part: Part) -> None:
+    raise KeyboardInterrupt(folder, part)
+
+
+def test_a_kept_snapshot_is_not_taken_for_one_a_microsecond_later(
+    shop: SignalShop, tmp_path: Path
+) -> None:
+    planted = plant_events(shop.log, range(shop.log.n_users), [0, 58], 0, CUT)
+    later = fit_or_load(shop.ground, planted, CUT + 1, tmp_path, keep=True)
+    first = fit_or_load(shop.ground, planted, CUT, tmp_path, keep=True)
+    assert (later.at, first.at) == (CUT + 1, CUT)
+    wanted = shop.snapshot.to_arrays()
+    for name, array in first.to_arrays().items():
+        np.testing.assert_array_equal(array, wanted[name])

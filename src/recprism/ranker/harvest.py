@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from recprism.artifact import read_arrays, write_arrays
 from recprism.content.label_codes import LabelCodes
@@ -124,29 +125,36 @@ def make_parts(prepared: str, folder: str, job: Job) -> None:
     for mode in dict.fromkeys(part.mode for part in job.parts):
         chosen = [plans[part.task] for part in job.parts if part.mode == mode]
         for task, samples in _samples(ground, log, snapshot, chosen, mode, job.shard).items():
-            _write(_shard_of(Path(folder) / Part(task, snapshot.at, mode).file, job.shard), samples)
+            path = Path(folder) / Part(task, snapshot.at, mode).file
+            _write(_shard_of(path, job.shard), samples.to_arrays())
 
 
-def _write(path: Path, samples: Samples) -> None:
+def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write beside the place and move in one step: others may be reading."""
     fresh = path.with_suffix(f".{os.getpid()}")
-    write_arrays(fresh, samples.to_arrays())
+    write_arrays(fresh, arrays)
     fresh.replace(path)
 
 
 def _shard_of(path: Path, shard: int) -> Path:
-    return path if shard == 0 else path.with_suffix(f".shard-{shard}")
+    return path.with_suffix(f".shard-{shard}")
 
 
 def _join_shards(folder: Path, part: Part) -> None:
-    """Put the shards of a part together, in order."""
-    path, pieces = folder / part.file, [load_part(folder, part)]
-    while (shard := _shard_of(path, len(pieces))).is_file():
-        pieces.append(Samples.from_arrays(read_arrays(shard)))
-    if len(pieces) > 1:
-        _write(path, Samples.concatenate(pieces))
-    for number in range(1, len(pieces)):
-        _shard_of(path, number).unlink()
+    """Put the shards of a part together, in order.
+
+    Only now is there a file of the part's own name: a run that was killed before leaves none that
+    would be taken for the whole.
+    """
+    path, shards = folder / part.file, list[Path]()
+    while (shard := _shard_of(path, len(shards))).is_file():
+        shards.append(shard)
+    if len(shards) > 1:
+        pieces = [Samples.from_arrays(read_arrays(shard)) for shard in shards]
+        _write(shards[0], Samples.concatenate(pieces).to_arrays())
+    for shard in shards[1:]:
+        shard.unlink()
+    shards[0].replace(path)
 
 
 def fit_or_load(
@@ -156,13 +164,14 @@ def fit_or_load(
 
     One with signals that take long to train is kept in `folder`, and so is any with `keep`.
     """
-    file, names = folder / f"{at // 1_000_000}.safetensors", folder / f"{at // 1_000_000}.json"
+    # Named to the microsecond: one after the last event and one at it know different things.
+    file, names = folder / f"snapshot-{at}.safetensors", folder / f"snapshot-{at}.json"
     if not (names.is_file() and _is_readable(file)):
         if not (keep or has_trained(ground.project.signals)):
             return fit_snapshot(ground, log, at)
         snapshot = fit_snapshot(ground, log, at)
         folder.mkdir(parents=True, exist_ok=True)
-        write_arrays(file, snapshot.to_arrays())
+        _write(file, snapshot.to_arrays())
         names.write_text(json.dumps(list(snapshot.segments.names)), encoding="utf-8")
     segments = json.loads(names.read_text(encoding="utf-8"))
     return Snapshot.from_arrays(read_arrays(file), segments, ground)

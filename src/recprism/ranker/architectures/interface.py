@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from recprism.project.schema import Ranker as Config
 
 
-class Architecture(nn.Module):
+class Architecture(nn.Module, ABC):
     """How tasks share hidden layers.
 
     `name` is the word in the project file; with `apart` nothing is shared, label embeddings
@@ -24,12 +25,12 @@ class Architecture(nn.Module):
     def __init__(self, n_inputs: int, n_tasks: int, config: Config) -> None:  # noqa: ARG002
         super().__init__()
 
+    @abstractmethod
     def forward(self, inputs: Tensor, task: int) -> Tensor:
         """Hidden vectors [n, size] of candidates [n, n_inputs] of one task.
 
         Only what the task needs may be computed: this is traced into the graph that serves it.
         """
-        raise NotImplementedError
 
     def gates(self, inputs: Tensor, task: int) -> list[Tensor]:  # noqa: ARG002
         """The weights [n, experts] that the task's gate of each level gives to its experts.
