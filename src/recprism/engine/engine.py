@@ -38,7 +38,7 @@ from recprism.profiles.state import UserState
 from recprism.project import load_project
 from recprism.records import Answer, Event
 from recprism.signals.plan import TaskPlan
-from recprism.signals.shortlist import Binder
+from recprism.signals.shortlist import Binder, make_shortlist
 from recprism.store import AddResult, MemoryStore, Store, open_store
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -242,14 +242,16 @@ class Engine:
         """Item ids by the main number of each signal alone, best first, to compare in tables."""
         plan = self._plans([task])[0]
         state = self._states.of(user, self._states.moment(at))
-        ranked = rank(self.model, Binder(self.model.snapshot, state), plan)
-        return {
-            name: [
-                plan.kind.ids[int(ranked.candidates.item[p]) - plan.kind.start]
-                for p in np.argsort(-number, kind="stable")[:size]
-            ]
-            for name, number in main_numbers(self.model.snapshot, ranked.columns).items()
-        }
+        model = self.model
+        shortlist = make_shortlist(
+            Binder(model.snapshot, state), plan, model.project.ranker.shortlist
+        )
+        found: dict[str, list[str]] = {}
+        for name, number in main_numbers(model.snapshot, shortlist.columns).items():
+            items = shortlist.candidates.item[np.argsort(-number, kind="stable")]
+            once = list(dict.fromkeys(items.tolist()))[:size]
+            found[name] = [plan.kind.ids[item - plan.kind.start] for item in once]
+        return found
 
     def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:
         """All ranked candidates of one task, for tools that look behind a list."""

@@ -27,7 +27,7 @@ from recprism.ranker.features import FeatureSpec
 from recprism.ranker.harvest import open_ground
 from recprism.signals.snapshot import Ground
 
-SAMPLES_FORMAT = 5
+SAMPLES_FORMAT = 6
 """Raised whenever samples of the same data and settings would come out differently."""
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {

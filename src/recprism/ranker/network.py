@@ -133,7 +133,7 @@ class OneTask(nn.Module):
 
 
 def measure_numbers(
-    numbers: list[np.ndarray], n_rows: int = 200_000
+    numbers: list[np.ndarray], n_rows: int = 50_000
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(scale [f], mean [tasks, f], spread [tasks, f]) of each task's training numbers.
 

@@ -19,7 +19,7 @@ from recprism.data.dataset import BoolArray, FloatArray, IntArray, LongArray
 from recprism.project.schema import Follow as Config
 from recprism.signals.transitions import Visits, strongest
 
-USERS = 1_000
+USERS = 500
 """So many users judge, at most."""
 ENOUGH = 50
 """With fewer of them, chance would choose, and the settings are `USUAL`."""

@@ -95,7 +95,9 @@ def count_pairs(
     itself."""
     incidence = visits.incidence
     source = incidence if rows is None else incidence[:, rows]
-    total = sp.csr_matrix(source.T @ (_between(visits, at, config) @ incidence))
+    # Row-major on both sides: else the far larger product is converted, for a quarter of the time.
+    leads = sp.csr_matrix(source.T)
+    total = sp.csr_matrix(leads @ (_between(visits, at, config) @ incidence))
     own = np.arange(total.shape[0], dtype=np.int32) if rows is None else rows
     total.data[total.indices == np.repeat(own, np.diff(total.indptr))] = 0.0
     return total
