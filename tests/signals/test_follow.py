@@ -13,8 +13,22 @@ from tests.signals.logs import Row, log_of, micros, rows, state_of
 from recprism.data.dataset import EventLog
 from recprism.project.schema import Follow as Config
 from recprism.signals.follow import BoundFollow, Follow, recent_items, transitions
-from recprism.signals.follow_choice import ENOUGH, PRIOR, USUAL, Choice
-from recprism.signals.transitions import LEAST_SPAN, MEMORY_DAYS, SAME_VISIT
+from recprism.signals.follow_choice import (
+    ENOUGH,
+    PRIOR,
+    USUAL,
+    Choice,
+    Known,
+    last_visits,
+)
+from recprism.signals.transitions import (
+    LEAST_SPAN,
+    MEMORY_DAYS,
+    SAME_VISIT,
+    Visits,
+    strongest_pairs,
+    weigh_visits,
+)
 
 N_ITEMS = 5
 AT = micros(30)
@@ -204,3 +218,26 @@ def test_a_choice_takes_users_enough_and_leaves_alone_what_the_project_says() ->
     assert transitions(walkers([1] * 200), 40, AT, said)[1] == Choice(0.1, 0.9)
     half = Config(source_damping=0.1)
     assert transitions(walkers([1] * 200), 40, AT, half)[1].source_damping == 0.1
+
+
+@settings(deadline=None, max_examples=30)
+@given(drawn=rows(6, N_ITEMS, 30))
+def test_a_choice_knows_what_it_would_without_the_visits_it_is_asked(drawn: list[Row]) -> None:
+    """The plain twin: leave out everybody's last visit, and count anew."""
+    visits = Visits.read(log_of(drawn, 6), N_ITEMS, 1)
+    held_out = last_visits(visits)
+    between, n = weigh_visits(visits, AT, EVERYTHING), len(visits.item)
+    found = strongest_pairs(visits, between, visits.popularity**-EVERYTHING.damping, n)
+    known = Known.without(
+        held_out, found, visits, between, np.arange(n, dtype=np.int32), EVERYTHING
+    )
+    left = np.setdiff1d(np.arange(len(visits.user)), held_out)
+    touched = visits.incidence[left].toarray()
+    wanted = touched.T @ between[left][:, left].toarray() @ touched
+    np.fill_diagonal(wanted, 0.0)
+    popularity = np.maximum(1.0, touched.sum(axis=0))
+    np.testing.assert_allclose(known.popularity, popularity)
+    np.testing.assert_allclose(
+        known.transitions.toarray(), wanted * popularity**-EVERYTHING.damping, rtol=1e-3, atol=1e-4
+    )
+    assert np.all(known.transitions.toarray()[wanted == 0] == 0), "a trace of the last visits"

@@ -18,13 +18,18 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.project.schema import Follow as Config
-from recprism.signals.follow_choice import ENOUGH, Choice, ask, choose, last_visits, usual
-from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
-from recprism.signals.transitions import (
-    Visits,
-    count_pairs,
-    strongest,
+from recprism.signals.follow_choice import (
+    DEPTH,
+    ENOUGH,
+    Choice,
+    Known,
+    ask,
+    choose,
+    last_visits,
+    usual,
 )
+from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
+from recprism.signals.transitions import Visits, first_of_rows, strongest_pairs, weigh_visits
 
 
 class Follow:
@@ -166,27 +171,26 @@ def transitions(
     """Kept followers, CSR [n_items, n_items], at most `config.neighbors` per row, and how strongly
     frequent items are damped and old ones forgotten."""
     visits = Visits.read(log, n_items, config.min_users)
-    choice = _settings(visits, at, config)
-    popularity = visits.popularity
-    kept = strongest(count_pairs(visits, at, config), popularity**-config.damping, config.neighbors)
+    popularity, between = visits.popularity, weigh_visits(visits, at, config)
+    weight = popularity**-config.damping
+    found = strongest_pairs(visits, between, weight, DEPTH * config.neighbors)
+    choice = _settings(visits, between, found, config)
+    kept = first_of_rows(found, config.neighbors)
     source = np.repeat(np.arange(len(visits.item)), np.diff(kept.indptr))
-    weight = kept.data * choice.damp(popularity)[source]
+    damped = kept.data * choice.damp(popularity)[source]
     place = (visits.item[source], visits.item[kept.indices])
-    return sp.csr_matrix((weight, place), shape=(n_items, n_items)), choice
+    return sp.csr_matrix((damped, place), shape=(n_items, n_items)), choice
 
 
-def _settings(visits: Visits, at: int, config: Config) -> Choice:
+def _settings(
+    visits: Visits, between: sp.csr_matrix, found: sp.csr_matrix, config: Config
+) -> Choice:
     """What the project file says, else what tells the last visits best from those before."""
     held_out = last_visits(visits)
     is_open = config.source_damping is None or config.recency is None
     if not is_open or len(held_out) < ENOUGH:
         return usual(config)
-    keep = np.ones(len(visits.user), bool)
-    keep[held_out] = False
-    known = visits.take(keep)
-    return choose(
-        ask(visits, held_out, config.history, lambda gap: _decay(gap, config)),
-        lambda rows: count_pairs(known, at, config, rows),
-        known.popularity,
-        config,
-    )
+    questions = ask(visits, held_out, config.history, lambda gap: _decay(gap, config))
+    source = np.unique(questions.row)
+    known = Known.without(held_out, found, visits, between, source, config)
+    return choose(questions, known, config)

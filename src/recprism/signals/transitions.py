@@ -9,13 +9,13 @@ items, and all pairs are one product, V' (L V), with L the weights between visit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from sparse_dot_topn import sp_matmul_topn
 
-from recprism.data.dataset import DAY_US, BoolArray, EventLog, FloatArray, IntArray, LongArray
+from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.project.schema import Follow as Config
 
 LEAST_SPAN = 2
@@ -69,12 +69,6 @@ class Visits:
         """Visits per item, at least 1, [n_rows]."""
         return np.maximum(1.0, np.asarray(self.incidence.sum(axis=0), np.float32).ravel())
 
-    def take(self, keep: BoolArray) -> Visits:
-        """The visits where `keep` [n_visits]."""
-        return replace(
-            self, incidence=self.incidence[keep], user=self.user[keep], time=self.time[keep]
-        )
-
 
 def _supported(log: EventLog, n_items: int, least: int) -> tuple[IntArray, IntArray]:
     """Rows for items with enough users: (row of each item or -1 [n_items], item of each row)."""
@@ -88,22 +82,45 @@ def _supported(log: EventLog, n_items: int, least: int) -> tuple[IntArray, IntAr
     return row, item
 
 
-def count_pairs(
-    visits: Visits, at: int, config: Config, rows: IntArray | None = None
+def strongest_pairs(
+    visits: Visits, between: sp.csr_matrix, weight: FloatArray, n: int
 ) -> sp.csr_matrix:
-    """Weight of each transition [n_rows, n_rows], or from `rows` [n] only; no item leads to
-    itself."""
+    """The `n` heaviest transitions of each item, columns times `weight`, CSR [n_rows, n_rows].
+
+    Each row has the heaviest first. No item leads to itself. The product of all pairs is never
+    held: it is some twenty times as large as what is kept of it.
+    """
+    leads = sp.csr_matrix(visits.incidence.T)
+    led = sp.csr_matrix(between @ visits.incidence)
+    led.data *= weight[led.indices]
+    kept = sp_matmul_topn(leads, led, top_n=n + 1, sort=True)
+    row = np.repeat(np.arange(kept.shape[0], dtype=np.int32), np.diff(kept.indptr))
+    other = row != kept.indices
+    offsets = np.searchsorted(row[other], np.arange(kept.shape[0] + 1))
+    parts = (kept.data[other], kept.indices[other], offsets)
+    return first_of_rows(sp.csr_matrix(parts, shape=kept.shape), n)
+
+
+def first_of_rows(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """The first `n` entries of each row, as they are stored."""
+    size = np.diff(matrix.indptr)
+    first = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], size) < n
+    offsets = np.concatenate([[0], np.cumsum(np.minimum(size, n))])
+    return sp.csr_matrix((matrix.data[first], matrix.indices[first], offsets), matrix.shape)
+
+
+def pairs_of(visits: Visits, between: sp.csr_matrix, chosen: LongArray) -> sp.csr_matrix:
+    """What the visits `chosen` [n], one per user, add to the transitions, CSR [n_rows, n_rows]."""
     incidence = visits.incidence
-    source = incidence if rows is None else incidence[:, rows]
-    # Row-major on both sides: else the far larger product is converted, for a quarter of the time.
-    leads = sp.csr_matrix(source.T)
-    total = sp.csr_matrix(leads @ (_between(visits, at, config) @ incidence))
-    own = np.arange(total.shape[0], dtype=np.int32) if rows is None else rows
-    total.data[total.indices == np.repeat(own, np.diff(total.indptr))] = 0.0
-    return total
+    is_other = np.ones(len(visits.user), np.float32)
+    is_other[chosen] = 0.0
+    here = incidence[chosen]
+    after = sp.csr_matrix(here.T) @ (between[chosen] @ incidence)
+    before = sp.csr_matrix((sp.diags(is_other) @ between[:, chosen]).T @ incidence)
+    return sp.csr_matrix(after + sp.csr_matrix(before.T) @ here)
 
 
-def _between(visits: Visits, at: int, config: Config) -> sp.csr_matrix:
+def weigh_visits(visits: Visits, at: int, config: Config) -> sp.csr_matrix:
     """L [n_visits, n_visits]: what a visit (column) weighs for what leads from another (row)."""
     n = len(visits.user)
     fresh = np.exp(-((at - visits.time) / DAY_US) / MEMORY_DAYS)
@@ -131,20 +148,3 @@ def _affordable(visits: Visits, span: int) -> int:
         if pairs > PAIRS:
             return max(step - 1, min(LEAST_SPAN, span))
     return min(span, max(0, len(size) - 1))
-
-
-def strongest(matrix: sp.csr_matrix, weight: FloatArray, n: int) -> sp.csr_matrix:
-    """`matrix` with its columns times `weight` [columns], the `n` largest entries of each row.
-
-    One partition per row: sorting all entries at once takes ten times as long.
-    """
-    data, keep = matrix.data * weight[matrix.indices], []
-    for lo, hi in pairwise(matrix.indptr.tolist()):
-        if hi - lo > n:
-            keep.append(lo + np.argpartition(data[lo:hi], hi - lo - n)[-n:])
-        else:
-            keep.append(np.arange(lo, hi))
-    kept = np.concatenate(keep) if keep else np.zeros(0, np.int64)
-    size = np.minimum(np.diff(matrix.indptr), n)
-    offsets = np.concatenate([[0], np.cumsum(size)])
-    return sp.csr_matrix((data[kept], matrix.indices[kept], offsets), matrix.shape)
