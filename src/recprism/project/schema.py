@@ -25,6 +25,8 @@ from pydantic import (
     model_validator,
 )
 
+from recprism.project.expression import parse_expression
+
 _DURATION = re.compile(r"^(\d+)\s*(s|min|h|d|w)$")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOMENT = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$")
@@ -106,6 +108,11 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _expression(text: str) -> str:
+    parse_expression(text)
+    return text
+
+
 def _on_off(value: object) -> object:
     """YAML 1.2 reads `on` as text; accept it beside true and false."""
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
@@ -154,6 +161,7 @@ Values = Annotated[
     BeforeValidator(_values),
     WithJsonSchema(_one_or_many_of({"type": ["string", "integer"]})),
 ]
+Score = Annotated[str, AfterValidator(_expression)]
 LossWeight = Annotated[StrictFloat, Field(gt=0)]
 MissingRule = Literal["drop", "impute", "mark"]
 
@@ -264,6 +272,8 @@ class Kind(Source):
     """Columns whose words describe the item."""
     labels: dict[Name, str] = {}
     """Labels: name to column."""
+    numbers: dict[Name, str] = {}
+    """Numbers that the `score` of a task may use, such as a price: name to column."""
     rows: Literal["items", "links", "offers"] = "items"
     """What a row is: an item, a link of an item, or an offer of it (when, where, to whom)."""
     offer: str | None = None
@@ -385,6 +395,12 @@ class Task(Section):
     """A link of the kind: the goal is then the action on the item that the link leads to."""
     horizon: Duration = timedelta(days=7)
     """How long after a request the goal still counts."""
+    score: Score | None = None
+    """What orders the list, such as `purchase * margin`: numbers, probabilities of the goal and of
+    the actions of the funnel, and `numbers` of the kind (or of what `via` leads to), with `+`, `-`,
+    `*`, `/`, `**`, parentheses, `min`, `max` and `log`. Names with other signs than letters, digits
+    and `_` stand in quotes. Items without a finite result come last. The probability of the goal
+    when absent."""
     size: StrictInt = Field(default=10, ge=1, le=1000)
     """How many items a list has."""
     repeat: Literal["allow", "never"] | RepeatAfter = "allow"
