@@ -116,7 +116,7 @@ def _result(measured: Measured) -> dict[str, Any]:
 def _table(part: Part, found: Mapping[str, Any]) -> str:
     lines = [f"## {part.title}", ""]
     if "result" in found:
-        lines += [part.as_text(found["result"]).strip(), ""]
+        lines += [part.as_text(found["result"]).strip("\n"), ""]
         lines.append(f"the whole part: {found['seconds']} s, {found['peak_mb']} MB at most")
     if found["state"] != MEASURED:
         lines.append(f"{found['state']}: {found['reason']}")

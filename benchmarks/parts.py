@@ -116,7 +116,9 @@ PARTS: Mapping[str, Part] = {
     "beauty": _sequences("Amazon Beauty", _sequence_file("beauty", "Beauty.txt")),
     "sports": _sequences("Amazon Sports", _sequence_file("sports", "Sports_and_Outdoors.txt")),
     "toys": _sequences("Amazon Toys", _sequence_file("toys", "Toys_and_Games.txt")),
-    "movielens": _sequences("MovieLens-100K", _movielens),
+    "movielens": _sequences(
+        "MovieLens-100K (ratings of one second in the order of the file)", _movielens
+    ),
     "taobao": Part(
         "Taobao: views, carts and buys", "benchmarks.multibehaviour", _taobao, behaviors_text
     ),
