@@ -8,6 +8,7 @@ Every part runs in a process of its own, so that none holds memory while the nex
 skipped with a reason. `--peers` also measures recommenders of others, for which it makes virtual
 environments. `--quick` passes that on to the parts that know it. `DIR/results.json` holds all
 results, written anew after each part. Exit status 1: a part failed; the others ran all the same.
+2: `FOLDER` is no folder; nothing ran.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ MEASURED, SKIPPED, FAILED = "measured", "skipped", "failed"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
+    if options.data is not None and not options.data.is_dir():
+        sys.stderr.write(f"`{options.data}` is no folder; `--data` names the one with the sets.\n")
+        return 2
     setting = Setting(options.data, options.folder, options.quick, options.peers)
     document = run_all(options.only or list(PARTS), setting, as_json=options.json)
     text = json.dumps(document, indent=2) + "\n" if options.json else as_text(document)

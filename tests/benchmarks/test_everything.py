@@ -76,6 +76,14 @@ def test_parts_without_data_are_skipped_with_a_reason(
     assert "peers: skipped, not asked for (`PEERS=1`)" in text
 
 
+def test_a_folder_of_data_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert everything.main(["--data", str(tmp_path / "none"), "--folder", str(tmp_path)]) == 2
+    assert "none` is no folder; `--data` names" in capsys.readouterr().err
+    assert not (tmp_path / "results.json").exists()
+
+
 @pytest.mark.parametrize("name", ["grocery", "rolling"])
 def test_grocery_is_skipped_where_its_package_is_missing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
