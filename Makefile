@@ -25,9 +25,13 @@ check: $(VENV)/.stamp-dev
 	$(PYTHON) -m recprism.project.reference --check
 	$(PYTHON) -m recprism.cli.reference --check
 
-# Quality, speed and memory by the protocols of the documentation.
+# Quality, speed and memory by the protocols of the documentation, part after part. DATA=FOLDER
+# adds the public sets that lie there, PEERS=1 recommenders of others, QUICK=1 makes it a smoke run,
+# ONLY="NAME ..." takes some parts.
 bench: $(VENV)/.stamp-dev
-	$(PYTHON) -m benchmarks.grocery
+	@$(PYTHON) -m benchmarks.everything $(if $(DATA),--data '$(DATA)') \
+		$(if $(filter-out 0,$(PEERS)),--peers) $(if $(filter-out 0,$(QUICK)),--quick) \
+		$(if $(ONLY),--only $(ONLY))
 
 # Write the generated pages anew.
 docs: $(VENV)/.stamp-dev

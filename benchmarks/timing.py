@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
+from typing import IO
 
 import psutil
 
 _EVERY_S = 0.5
+_LAST_WORDS = 500
+"""So many characters of what a failed command said are kept."""
 
 ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     (
@@ -40,11 +43,23 @@ class Measured:
 
 
 class CommandFailed(Exception):
-    """A measured command did not succeed; its last words are in the message."""
+    """A measured command did not succeed: its exit status, what it cost, and its last words."""
+
+    def __init__(self, command: Sequence[str], code: int, measured: Measured, errors: str) -> None:
+        self.code, self.measured, self.errors = code, measured, errors
+        words = (measured.output[-_LAST_WORDS:].strip(), errors.strip())
+        said = "\n".join(filter(None, words)) or "it said nothing"
+        super().__init__(f"`{' '.join(command)}` exited {code}: {said}")
+
+    @property
+    def reason(self) -> str:
+        """The last line of the command's standard error, or of its output."""
+        lines = (self.errors.strip() or self.measured.output.strip()).splitlines()
+        return lines[-1].strip() if lines else "it said nothing"
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
-    """Run `command`; its standard error goes to ours.
+    """Run `command`; its standard error goes to ours as it comes.
 
     Memory is looked at twice a second, worker processes included. Raises `CommandFailed` when
     the command exits with anything but 0.
@@ -52,20 +67,40 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     start = perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command, stdout=output, env={**os.environ, **(environment or {})}
+            command,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
         )
         seen, done = [tree_mb(process.pid)], Event()
+        errors = bytearray()
         watch = Thread(target=_watch, args=(process.pid, seen, done))
+        listen = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
         watch.start()
+        listen.start()
         process.wait()
         seconds = perf_counter() - start
         done.set()
         watch.join()
+        # A worker that outlives the command keeps the pipe open; nobody waits for its words.
+        listen.join(_EVERY_S)
         output.seek(0)
-        text = output.read()
+        measured = Measured(output.read(), seconds, max(seen))
     if process.returncode != 0:
-        raise CommandFailed(f"`{' '.join(command)}` exited {process.returncode}: {text[-500:]}")
-    return Measured(text, seconds, max(seen))
+        raise CommandFailed(
+            command, process.returncode, measured, bytes(errors).decode("utf-8", "replace")
+        )
+    return measured
+
+
+def _pass_on(pipe: IO[bytes], last: bytearray) -> None:
+    """Copy `pipe` to our standard error; `last` keeps its last words."""
+    with pipe:
+        for line in pipe:
+            sys.stderr.write(line.decode("utf-8", "replace"))
+            sys.stderr.flush()
+            last += line
+            del last[:-_LAST_WORDS]
 
 
 class PeakMemory:

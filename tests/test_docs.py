@@ -33,8 +33,12 @@ BOOKS = [line for line in commands(ROOT / "README.md") if " books" in line]
 def test_a_documented_command_exists_with_its_options(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     if words[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-        assert set(words[1:]) <= set(targets), page
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+        named = [word for word in words[1:] if "=" not in word]
+        assert set(named) <= set(targets), page
+        variables = [word.partition("=")[0] for word in words[1:] if "=" in word]
+        assert all(f"$({variable})" in makefile for variable in variables), page
         return
     group: Any = typer.main.get_command(app)
     found = group.commands.get(words[1])

@@ -225,7 +225,7 @@ def test_the_hash_follows_the_meaning_and_not_the_layout(tmp_path: Path) -> None
 name = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
 column = st.text(
     st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"]), min_size=1, max_size=12
-).filter(lambda text: text.strip() == text)
+).filter(lambda text: text.strip() == text and "://" not in text)
 duration = st.integers(1, 400).flatmap(
     lambda n: st.sampled_from(["s", "min", "h", "d"]).map(lambda unit: f"{n}{unit}")
 )
@@ -240,6 +240,7 @@ def specs(draw: st.DrawFn) -> ProjectFile:
         "id": draw(column),
         "text": draw(st.lists(column, min_size=1, max_size=3)),
         "labels": {label: draw(column)},
+        "numbers": {f"of_{label}": draw(column)},
         "rows": "offers",
         "placement": [place],
         "available": {"period": {"column": "w", "first": "2017-01-02", "every": draw(duration)}},

@@ -76,6 +76,30 @@ def test_a_shop_whose_parts_fit_has_no_problem(tmp_path: Path) -> None:
             30,
             "`ads` has no link `promote`. Did you mean `promotes",
         ),
+        (
+            "goal: buy, diversity",
+            "goal: buy, score: by * 2, diversity",
+            28,
+            "`tasks.things.score`: there is no action and no number `by`. Did you mean `buy`?",
+        ),
+        (
+            "goal: buy, diversity",
+            "goal: buy, score: buy * price, diversity",
+            28,
+            "there is no action and no number `price`. Known names: `buy`.",
+        ),
+        (
+            "goal: buy, diversity",
+            "score: buy, diversity",
+            28,
+            "without a `goal` there is no probability to compute with",
+        ),
+        (
+            "goal: use",
+            "goal: use, score: 'use ** use[0]'",
+            29,
+            "`use[0]` is not allowed in a score",
+        ),
         ("goal: buy, via: promotes", "via: promotes", 30, "without a `goal`, `via` means nothing"),
         (
             "goal: use",
@@ -273,3 +297,18 @@ def test_links_in_a_circle_end() -> None:
     circle = spec.model_copy(update={"items": kinds})
     assert labels_of(circle, "products") == []
     assert all(list(rule(circle)) is not None for rule in RULES)
+
+
+def test_a_score_may_use_numbers_of_the_kind_and_of_what_via_leads_to(tmp_path: Path) -> None:
+    text = SHOP.replace("labels: {brand: maker}", "numbers: {margin: eur, buy: eur}")
+    text = text.replace("diversity: 0.3", "score: buy * margin").replace(
+        "exclude: {brand: [x]}", "score: use * margin"
+    )
+    text = text.replace("via: promotes", 'via: promotes, score: "buy * max(margin, 0)"')
+    (tmp_path / "recprism.yaml").write_text(text)
+    both = "`buy` is an action of the task and a number of its items. Give the number another name."
+    assert [str(problem).split("score`: ")[1] for problem in find_problems(tmp_path)] == [
+        both,
+        "there is no action and no number `margin`. Known names: `use`.",
+        both,
+    ]

@@ -234,7 +234,7 @@ def _build_kinds(
 
 def _describe(source: KindSource, ids: Ids) -> pl.DataFrame:
     if source.rows is not None:
-        return spread(describe(source.rows.frame, source.kind, source.note), ids)
+        return spread(describe(source.rows, source.kind), ids)
     nothing = pl.Series([None] * len(ids), dtype=pl.String)
     return pl.DataFrame([nothing.alias("title"), nothing.alias("text")])
 

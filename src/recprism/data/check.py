@@ -108,11 +108,15 @@ def _check_rows(found: DataCheck, project: Project, tables: dict[str, Table]) ->
     for name, kind in spec.items.items():
         if kind.rows == "items" and f"items.{name}" in tables:
             found.attempt(read_rows, reading, f"items.{name}", kind, [])
+        for column in kind.numbers.values() if f"items.{name}" in tables else ():
+            _check_numbers(found, tables[f"items.{name}"], column)
     for n, events in enumerate(spec.events):
-        table = tables.get(f"events[{n}]")
-        if table is not None and events.value is not None:
-            values = table.column(events.value)
-            found.attempt(numbers, values, table, events.value)
+        if events.value is not None and f"events[{n}]" in tables:
+            _check_numbers(found, tables[f"events[{n}]"], events.value)
+
+
+def _check_numbers(found: DataCheck, table: Table, column: str) -> None:
+    found.attempt(numbers, table.column(column), table, column)
 
 
 def _check_times(table: Table, column: str) -> None:

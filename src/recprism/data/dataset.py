@@ -162,8 +162,9 @@ class Offers:
 class KindTable:
     """The items of one kind: ids, where they start among all items, what is written about them.
 
-    `table` has one row per item with the columns `title`, `text` (both String, null when absent)
-    and `label:NAME` for each label. `window` bounds items that have one of their own ([n] each).
+    `table` has one row per item with the columns `title`, `text` (both String, null when absent),
+    `label:NAME` for each label and `number:NAME` (Float64) for each number. `window` bounds items
+    that have one of their own ([n] each).
     """
 
     name: str
@@ -184,6 +185,15 @@ class KindTable:
     @property
     def label_names(self) -> list[str]:
         return [c.removeprefix("label:") for c in self.table.columns if c.startswith("label:")]
+
+    @property
+    def number_names(self) -> list[str]:
+        return [c.removeprefix("number:") for c in self.table.columns if c.startswith("number:")]
+
+    def number(self, name: str) -> NDArray[np.float64]:
+        """A number of every item, [len(self)], NaN where unknown."""
+        values = self.table[f"number:{name}"].cast(pl.Float64)
+        return np.asarray(values.fill_null(np.nan).to_numpy(), np.float64)
 
 
 @dataclass(frozen=True)

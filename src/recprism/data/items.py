@@ -18,6 +18,7 @@ from recprism.data.clean import (
     drop_duplicates,
     note_constants,
     note_near_duplicates,
+    numbers,
 )
 from recprism.data.dataset import UNKNOWN, Ids, UserTable
 from recprism.data.ids import as_text, encode
@@ -41,10 +42,16 @@ def label_column(name: str) -> str:
     return f"label:{name}"
 
 
+def number_column(name: str) -> str:
+    """The column that holds the number `name`."""
+    return f"number:{name}"
+
+
 def written_columns(kind: Kind) -> list[str]:
-    """The columns of a kind that end up in its table: title, text, labels."""
+    """The columns of a kind that end up in its table: title, text, labels, numbers."""
     title = [kind.title] if kind.title is not None else []
-    return list(dict.fromkeys([*title, *kind.text, *kind.labels.values()]))
+    named = [*title, *kind.text, *kind.labels.values(), *kind.numbers.values()]
+    return list(dict.fromkeys(named))
 
 
 def read_rows(reading: Reading, name: str, section: Users | Kind, named: list[str]) -> ItemFrame:
@@ -67,8 +74,12 @@ def read_rows(reading: Reading, name: str, section: Users | Kind, named: list[st
     return ItemFrame(table, note, frame)
 
 
-def describe(frame: pl.DataFrame, kind: Kind, note: Note) -> pl.DataFrame:
-    """`id`, `title`, `text` and `label:NAME` of rows with one row per id, text normalized."""
+def describe(rows: ItemFrame, kind: Kind) -> pl.DataFrame:
+    """`id`, `title`, `text`, `label:NAME` and `number:NAME` of rows with one row per id.
+
+    Text is normalized. Raises `DataError` for a number that is none.
+    """
+    frame, note = rows.frame, rows.note
     title = kind.title or (kind.text[0] if kind.text else None)
     shown = pl.lit(None, pl.String) if title is None else pl.col(title).cast(pl.String)
     text = join_texts(frame, kind.text, note) if kind.text else pl.lit(None, pl.String)
@@ -79,6 +90,10 @@ def describe(frame: pl.DataFrame, kind: Kind, note: Note) -> pl.DataFrame:
         *[
             label_text(frame[column]).alias(label_column(name))
             for name, column in kind.labels.items()
+        ],
+        *[
+            numbers(frame[column], rows.table, column).alias(number_column(name))
+            for name, column in kind.numbers.items()
         ],
     )
 

@@ -23,7 +23,7 @@ from recprism.data.dataset import UNKNOWN, KindTable
 from recprism.data.live import load_events
 from recprism.data.times import from_micros
 from recprism.engine.evidence import Asked, Explainer
-from recprism.engine.explanation import Explanation, what_changes
+from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.later import FromSources, FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import choose, own_text, words_of_context, write_list
@@ -183,6 +183,7 @@ class Engine:
             reason=self._explainer(binder, None).reasons(ranked, [position])[0],
             note=None,
             changes=tuple(changes),
+            formula=formula_of(ranked, position),
         )
 
     def similar(self, kind: str, item: str, n: int = 10) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ MOST_EVENTS = 20
 class Explanation:
     """Why an item stands at `rank` (from 1; None when it is not on the shortlist).
 
-    `changes` lists, for each event left out, the event, the new rank and the new score.
+    `changes` lists, for each event left out, the event, the new rank and the new score. `formula`
+    holds the task's `expression` and the value of each of its names (None where unknown), where
+    that made the score.
     """
 
     user: str | None
@@ -38,6 +41,7 @@ class Explanation:
     reason: Reason | None
     note: str | None
     changes: tuple[Mapping[str, Any], ...]
+    formula: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -48,9 +52,22 @@ class Explanation:
             "rank": self.rank,
             "score": None if self.score is None else round(self.score, 6),
             "reason": None if self.reason is None else self.reason.to_dict(),
+            "formula": None if self.formula is None else dict(self.formula),
             "note": self.note,
             "changes": [dict(change) for change in self.changes],
         }
+
+
+def formula_of(ranked: Ranked, position: int) -> dict[str, Any] | None:
+    """The expression behind the score at a position with the values of its names, if there is
+    one."""
+    if ranked.plan.formula is None or ranked.terms is None:
+        return None
+    values = {name: float(column[position]) for name, column in ranked.terms.items()}
+    return {
+        "expression": ranked.plan.formula.text,
+        "values": {name: round(v, 6) if isfinite(v) else None for name, v in values.items()},
+    }
 
 
 def what_changes(

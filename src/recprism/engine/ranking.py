@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from recprism.data.dataset import DAY_US, UNKNOWN, FloatArray, IntArray
 from recprism.lists import Candidates
+from recprism.lists.formula import Formula
 from recprism.model import Model
 from recprism.profiles.state import UserState
 from recprism.ranker.features import Features, make_features
@@ -30,7 +32,8 @@ class Ranked:
     `score` [n] orders them, `probability` [n] is that of the goal (NaN without a goal or ranker).
     `features` are kept in the same order for the shares of signals. `earlier` [n, s] are the
     probabilities of the actions of the funnel before the goal; s = 0 where the task has none, and
-    for strangers.
+    for strangers. `terms` [n] each are what the task's formula was computed from, None where it did
+    not order the list.
     """
 
     plan: TaskPlan
@@ -41,6 +44,7 @@ class Ranked:
     retrieved: NDArray[np.bool_]
     features: Features | None
     earlier: NDArray[np.float64]
+    terms: Mapping[str, NDArray[np.float64]] | None = None
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -55,7 +59,8 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
     """Rank the shortlist of one task, of at least `wanted` items where there are so many.
 
     By the task's ranker where there is one and something is known of the user; a stranger gets
-    popularity in context. A wish in words, and a task without a goal, rank by content.
+    popularity in context. A wish in words, and a task without a goal, rank by content. A formula
+    computes with the ranker's probabilities, and for strangers with popularity in their place.
     """
     shortlist = make_shortlist(binder, plan, model.project.ranker.shortlist, wanted)
     ranker = model.rankers.get(plan.name)
@@ -68,6 +73,11 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
         chances = ranker.chances(features)
         score, earlier = chances.goal, chances.earlier
         probability, order_by = score, np.asarray(chances.logit, np.float64)
+    terms = None
+    if plan.has_goal and (features is not None or is_stranger(binder.user)):
+        terms = _terms(plan, shortlist, probability, earlier)
+    if terms is not None and plan.formula is not None:
+        score, order_by = _by_formula(plan.formula, terms, order_by)
     if binder.user.wish is not None and plan.has_goal:
         score = order_by = _with_wish(model.snapshot, shortlist, order_by)
     keep = _once(shortlist.candidates.item, order_by)
@@ -80,8 +90,37 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
         shortlist.retrieved[keep],
         None if features is None else Features(features.numbers[keep], features.codes[keep]),
         earlier[keep],
+        None if terms is None else {name: values[keep] for name, values in terms.items()},
     )
     return ranked if plan.has_goal else replace(ranked, probability=np.full(len(keep), np.nan))
+
+
+def _terms(
+    plan: TaskPlan,
+    shortlist: Shortlist,
+    probability: NDArray[np.float64],
+    earlier: NDArray[np.float64],
+) -> dict[str, NDArray[np.float64]] | None:
+    """What the task's formula computes with; None without one, or where a probability is unknown.
+
+    Without a ranker nothing is known of the actions that lead to the goal.
+    """
+    if plan.formula is None:
+        return None
+    chances = dict(zip(plan.spec.funnel, earlier.T, strict=False))
+    chances[plan.spec.goal or ""] = probability
+    return plan.formula.terms(chances, shortlist.candidates.item - np.int32(plan.kind.start))
+
+
+def _by_formula(
+    formula: Formula, terms: Mapping[str, NDArray[np.float64]], order_by: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(score, what orders by it [n]); equal scores stay in the order of `order_by`."""
+    score, lost = formula.score(terms, len(order_by))
+    place = np.lexsort((-order_by, -score, lost))
+    order = np.empty(len(place), np.float64)
+    order[place] = -np.arange(len(place))
+    return score, order
 
 
 def main_numbers(snapshot: Snapshot, columns: FloatArray) -> dict[str, FloatArray]:

@@ -177,6 +177,8 @@ def _of_samples(spec: ProjectFile) -> dict[str, Any]:
     sections = {"tasks", "profiles", "signals", "ranker", "timezone"}
     dumped = json.loads(spec.model_dump_json(include=sections))
     dumped["format"] = SAMPLES_FORMAT
+    for task in dumped["tasks"].values():
+        del task["score"]  # it orders what is served, nothing learns from it
     dumped["ranker"] = {k: v for k, v in dumped["ranker"].items() if k not in NETWORK_SETTINGS}
     return dict(dumped)
 

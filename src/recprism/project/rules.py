@@ -11,6 +11,7 @@ from typing import Any
 
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
+from recprism.project.expression import names_of, parse_expression
 from recprism.project.messages import Mistake
 from recprism.project.schema import Kind, ProjectFile, Section, Source, Task
 
@@ -128,6 +129,34 @@ def task_funnels(spec: ProjectFile) -> Iterator[Mistake]:
                 yield _clash((*path, n), problem, "Remove it from the funnel.")
             elif action in task.funnel[:n]:
                 yield _clash((*path, n), f"`{action}` is in the funnel already.", "Remove one.")
+
+
+def task_scores(spec: ProjectFile) -> Iterator[Mistake]:
+    """A score names actions of its task and numbers of its items, and no name means both."""
+    for name, task in spec.tasks.items():
+        if task.score is None or task.recommend not in spec.items:
+            continue
+        path: KeyPath = ("tasks", name, "score")
+        needs = _needs(spec, task.recommend)
+        if task.goal is None:
+            problem = "without a `goal` there is no probability to compute with."
+            yield _clash(path, problem, "Add `goal`, or remove `score`.")
+            continue
+        actions, numbers = [*task.funnel, task.goal], numbers_of(spec, task)
+        for used in dict.fromkeys(names_of(parse_expression(task.score))):
+            if used in actions and used in numbers:
+                problem = f"`{used}` is an action of the task and a number of its items."
+                yield _clash(path, problem, "Give the number another name.", *needs)
+            elif used not in actions and used not in numbers:
+                problem = f"there is no action and no number `{used}`."
+                yield _clash(path, problem, _known("names", used, [*actions, *numbers]), *needs)
+
+
+def numbers_of(spec: ProjectFile, task: Task) -> list[str]:
+    """The numbers that a task's score may use: those of its kind, and of what `via` leads to."""
+    linked = links_of(spec, task.recommend).get(task.via or "", "")
+    kinds = [spec.items[name] for name in (task.recommend, linked) if name in spec.items]
+    return list(dict.fromkeys(name for kind in kinds for name in kind.numbers))
 
 
 def weighted_tasks(spec: ProjectFile) -> Iterator[Mistake]:
@@ -334,6 +363,7 @@ RULES: tuple[Callable[[ProjectFile], Iterator[Mistake]], ...] = (
     links_named_twice,
     task_goals,
     task_funnels,
+    task_scores,
     weighted_tasks,
     task_labels,
     task_slots,

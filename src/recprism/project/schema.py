@@ -2,406 +2,102 @@
 
 The docstring under a field is its documentation: the JSON Schema, the reference page and the
 messages of `check` are generated from here, so a setting is written once. Unknown keys are errors.
+What tables hold stands in `data_sections.py`, what a list is in `task_sections.py`, the values that
+keys take in `fields.py`; all of it is imported from here.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StrictFloat,
-    StrictInt,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
+from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
+
+from recprism.project.data_sections import (
+    Audience,
+    Events,
+    Kind,
+    LinkColumn,
+    LinkEnd,
+    LinkTable,
+    Period,
+    Source,
+    Users,
+    Window,
 )
+from recprism.project.fields import (
+    MAX_DURATION,
+    Action,
+    Columns,
+    Duration,
+    LossWeight,
+    MissingRule,
+    Moment,
+    Moments,
+    Name,
+    Score,
+    Section,
+    Switch,
+    Timezone,
+    Value,
+    Values,
+    format_duration,
+    parse_duration,
+    parse_moment,
+)
+from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
 
-_DURATION = re.compile(r"^(\d+)\s*(s|min|h|d|w)$")
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_MOMENT = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$")
-MAX_DURATION = timedelta(days=3660)
-
-
-def parse_duration(text: object) -> timedelta:
-    """A span of time from text such as `30min`, `12h`, `7d` or `2w`, ten years at most.
-
-    Raises ValueError for anything else.
-    """
-    if isinstance(text, timedelta):
-        return text
-    match = _DURATION.match(str(text).strip())
-    if match is None or int(match[1]) == 0:
-        raise ValueError(
-            f"`{text}` is no duration; write a number and a unit, such as `7d` or `12h`"
-        )
-    try:
-        span = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    except OverflowError:
-        span = timedelta.max
-    if span > MAX_DURATION:
-        raise ValueError(f"`{text}` is too long; a duration has at most ten years")
-    return span
-
-
-def format_duration(span: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back as `span`."""
-    seconds = int(span.total_seconds())
-    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds % size == 0 and not (unit == "w" and seconds == 604_800):
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def parse_moment(text: object) -> datetime:
-    """A moment on the clock of the sources, from `2017-12-01` or `2017-12-01T05:00`.
-
-    Raises ValueError for anything else, times with a zone included: sources have no zone either.
-    """
-    if isinstance(text, datetime) and text.tzinfo is None:
-        return text
-    written = str(text).strip()
-    if _MOMENT.match(written) is None:
-        zoned = re.match(r"\d{4}-\d\d-\d\d.*:.*(Z|[+-]\d\d:?\d\d)$", written)
-        why = (
-            "has a zone; write it on the clock of the sources" if zoned else "is no time; write it"
-        )
-        raise ValueError(f"`{text}` {why}, such as `2017-12-01` or `2017-12-01T05:00`")
-    try:
-        return datetime.fromisoformat(written)
-    except ValueError as error:
-        raise ValueError(f"`{text}` is no time: {error}") from error
-
-
-def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(
-            f"`{name}` is no IANA time zone; write one such as `Europe/Berlin` or `UTC`"
-        )
-    return name
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _values(value: object) -> object:
-    return [value] if isinstance(value, str | int) else value
-
-
-def _moments(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _number_as_text(value: object) -> object:
-    """Values to compare with are text; accept a whole number without quotes."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _on_off(value: object) -> object:
-    """YAML 1.2 reads `on` as text; accept it beside true and false."""
-    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
-
-
-def _one_or_many_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """JSON Schema of a value, or a list of such."""
-    return {"anyOf": [schema, {"type": "array", "items": schema}]}
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+ *(s|min|h|d|w)$"}),
+__all__ = [
+    "MAX_DURATION",
+    "Action",
+    "Audience",
+    "Cap",
+    "Columns",
+    "Content",
+    "ContentSignal",
+    "Duration",
+    "EvaluateTask",
+    "Events",
+    "Follow",
+    "Funnel",
+    "Kind",
+    "LinkColumn",
+    "LinkEnd",
+    "LinkTable",
+    "Llm",
+    "LossWeight",
+    "MissingRule",
+    "Moment",
+    "Moments",
+    "Name",
+    "Not",
+    "Nothing",
+    "Period",
+    "Profiles",
+    "ProjectFile",
+    "Ranker",
+    "Repeat",
+    "RepeatAfter",
+    "Score",
+    "Section",
+    "Sequence",
+    "Signals",
+    "Slot",
+    "Source",
+    "Store",
+    "Switch",
+    "Task",
+    "Taste",
+    "Timezone",
+    "Transformer",
+    "Trend",
+    "Users",
+    "Value",
+    "Values",
+    "Window",
+    "format_duration",
+    "parse_duration",
+    "parse_moment",
 ]
-Moment = Annotated[
-    datetime,
-    BeforeValidator(parse_moment),
-    WithJsonSchema({"type": "string", "pattern": _MOMENT.pattern}),
-]
-Moments = Annotated[
-    list[Moment],
-    BeforeValidator(_moments),
-    Field(min_length=1),
-    WithJsonSchema(_one_or_many_of({"type": "string", "pattern": _MOMENT.pattern})),
-]
-Timezone = Annotated[str, AfterValidator(_known_timezone)]
-Columns = Annotated[
-    list[str],
-    BeforeValidator(_one_or_many),
-    WithJsonSchema(_one_or_many_of({"type": "string"})),
-]
-Value = Annotated[
-    str,
-    BeforeValidator(_number_as_text),
-    WithJsonSchema({"type": ["string", "integer"]}),
-]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Action = Annotated[str, Field(pattern=r"^\S(.{0,61}\S)?$")]
-Switch = Annotated[
-    bool, BeforeValidator(_on_off), WithJsonSchema({"enum": ["on", "off", True, False]})
-]
-Values = Annotated[
-    list[Value],
-    BeforeValidator(_values),
-    WithJsonSchema(_one_or_many_of({"type": ["string", "integer"]})),
-]
-LossWeight = Annotated[StrictFloat, Field(gt=0)]
-MissingRule = Literal["drop", "impute", "mark"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        populate_by_name=True,
-        allow_inf_nan=False,
-        str_min_length=1,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_keys(cls, values: Any) -> Any:
-        """A key written without anything under it counts as absent."""
-        if isinstance(values, dict):
-            return {key: value for key, value in values.items() if value is not None}
-        return values
-
-
-class Source(Section):
-    """A table: a file, a folder of files, or a query."""
-
-    source: str
-    """A CSV, JSONL or Parquet file, a folder of them (relative to the project file), or
-    `sqlite:///file.db` or `postgresql://...` together with `query`."""
-    query: str | None = None
-    """The SQL query to run, when `source` is a database."""
-
-
-class Users(Source):
-    id: str
-    """Column that holds the user id."""
-    traits: list[str] = []
-    """Columns that describe a user, such as age or income."""
-    text: Columns = []
-    """Columns whose words describe the user or what they wish for."""
-    language: str | None = None
-    """Column that holds the user's language, as a two-letter code."""
-    missing: dict[str, MissingRule] = {}
-    """What to do with a missing value, per column: `drop` the row, `impute` the most frequent
-    value, or `mark` it as missing (the default)."""
-
-
-class LinkColumn(Section):
-    kind: Name
-    """The kind that the link leads to."""
-    column: str
-    """The column of this source that holds the id linked to."""
-
-
-class Window(Section):
-    """When something may be shown."""
-
-    source: str | None = None
-    """The table that holds the window; the kind's own source when absent."""
-    offer: str | None = None
-    """Column of that table that names the offer."""
-    from_: str | None = Field(default=None, alias="from")
-    """Column with the first moment."""
-    until: str | None = None
-    """Column with the last moment."""
-    inclusive: bool = False
-    """Whether a date in `until` still counts as a whole day."""
-    labels: dict[Name, str] = {}
-    """Labels of the offer that this table brings: name to column."""
-
-
-class Audience(Section):
-    """Who may be shown an offer."""
-
-    source: str
-    """A table of (user, offer) pairs."""
-    user: str
-    """Column with the user id."""
-    offer: str
-    """Column with the offer."""
-    window: Window | None = None
-    """When the offer is valid."""
-
-
-class Period(Section):
-    """Numbered spans of equal length, such as promotion weeks."""
-
-    column: str
-    """Column with the number of the period."""
-    first: Moment
-    """When the period with number `number` begins, on the clock of `timezone`."""
-    number: StrictInt = 1
-    """The number of the first period."""
-    every: Duration
-    """Length of a period."""
-    timezone: Timezone = "UTC"
-    """The clock on which periods begin."""
-
-
-class Kind(Source):
-    """One kind of item: products, coupons, ads, articles, doctors ..."""
-
-    id: str
-    """Column that holds the item id."""
-    title: str | None = None
-    """Column to show as the title; else the first text column, else composed from the links."""
-    text: Columns = []
-    """Columns whose words describe the item."""
-    labels: dict[Name, str] = {}
-    """Labels: name to column."""
-    rows: Literal["items", "links", "offers"] = "items"
-    """What a row is: an item, a link of an item, or an offer of it (when, where, to whom)."""
-    offer: str | None = None
-    """Column that names the offer a row belongs to."""
-    links: dict[Name, LinkColumn] = {}
-    """Typed edges from this kind to another."""
-    window: Window | None = None
-    """When an item may be shown, from columns of its own row."""
-    audience: Audience | None = None
-    """Who may be shown an item; without it, everyone."""
-    available: dict[str, str | Period] = {}
-    """Where and when a row applies: context name to column, and `period`."""
-    placement: list[str] = []
-    """Columns that say in which places an offer may be shown."""
-    missing: dict[str, MissingRule] = {}
-    """What to do with a missing value, per column: `drop`, `impute` or `mark` (the default)."""
-
-    @field_validator("available")
-    @classmethod
-    def _period_is_a_period(cls, available: dict[str, str | Period]) -> dict[str, str | Period]:
-        for name, value in available.items():
-            if (name == "period") != isinstance(value, Period):
-                raise ValueError(
-                    f"`{name}` must be "
-                    + (
-                        "a column; only `period` has keys of its own"
-                        if isinstance(value, Period)
-                        else "a mapping with `column`, `first` and `every`"
-                    )
-                )
-        return available
-
-
-class Events(Source):
-    """A table of what users did."""
-
-    user: str
-    """Column with the user id."""
-    kind: Name
-    """The kind of the items in this table."""
-    item: str
-    """Column with the item id."""
-    action: Action | None = None
-    """The action that every row records; or use `action_column`."""
-    action_column: str | None = None
-    """Column that holds the action, when rows record several."""
-    time: str
-    """Column with the time."""
-    value: str | None = None
-    """Column with an amount, such as money spent or a rating."""
-    session: str | None = None
-    """Column that groups events, such as a basket."""
-    offer: str | None = None
-    """Column with the offer that was used."""
-    context: dict[Name, str] = {}
-    """What was known at the moment: name to column."""
-    missing: dict[str, MissingRule] = {}
-    """What to do with a missing value, per column: `drop`, `impute` or `mark`. Ids and times are
-    dropped, values marked, unless said otherwise."""
-
-    @model_validator(mode="after")
-    def _one_action(self) -> Events:
-        if (self.action is None) == (self.action_column is None):
-            raise ValueError("exactly one of `action` and `action_column` is needed")
-        return self
-
-
-class LinkEnd(Section):
-    kind: Name
-    """The kind at this end."""
-    column: str
-    """Column with the id at this end."""
-
-
-class LinkTable(Source):
-    """A table of typed edges between two kinds."""
-
-    from_: LinkEnd = Field(alias="from")
-    """The kind that borrows."""
-    to: LinkEnd
-    """The kind it borrows from."""
-
-
-class Cap(Section):
-    shows: StrictInt = Field(ge=1)
-    """How often an item may be shown to one user in the period."""
-    per: Literal["hour", "day", "week"] = "day"
-    """The period."""
-
-
-class Not(Section):
-    not_: Value = Field(alias="not")
-    """Every value but this one."""
-
-
-class Slot(Section):
-    count: StrictInt = Field(default=1, ge=1)
-    """How many places of this name there are."""
-    when: dict[str, Values | Not] = {}
-    """Which placements fit: column to the values that do, or `{not: VALUE}`."""
-
-
-class RepeatAfter(Section):
-    after: Duration
-    """How long after the goal an item may be recommended to the same user again."""
-
-
-class Task(Section):
-    """One list to recommend."""
-
-    recommend: Name
-    """The kind to recommend."""
-    goal: Action | None = None
-    """The action that counts as success; without one the task is ranked by content alone."""
-    funnel: list[Action] = []
-    """The actions that lead to the goal, in order, such as `[view, cart]`: each is predicted too,
-    and the goal's probability is the product of the steps. On the kind of the goal."""
-    via: Name | None = None
-    """A link of the kind: the goal is then the action on the item that the link leads to."""
-    horizon: Duration = timedelta(days=7)
-    """How long after a request the goal still counts."""
-    size: StrictInt = Field(default=10, ge=1, le=1000)
-    """How many items a list has."""
-    repeat: Literal["allow", "never"] | RepeatAfter = "allow"
-    """Whether an item may be recommended again after its goal was reached."""
-    diversity: StrictFloat = Field(default=0.0, ge=0.0, le=1.0)
-    """Strength of maximal marginal relevance by label: 0 is by score alone."""
-    diversity_by: Name | None = None
-    """The label that items should differ in; the first label of the kind when absent."""
-    exclude: dict[Name, Values] = {}
-    """Never show items whose label has one of these values."""
-    cap: Cap | None = None
-    """Frequency cap per item and user."""
-    slots: dict[Name, Slot] = {}
-    """Named places, filled from the list by expected response."""
-    ask: Literal["weekly", "events"] = "weekly"
-    """When the ranker is asked in training: once a week per active user, or on each day on which
-    the user reached the goal (for rare goals)."""
 
 
 class Content(Section):

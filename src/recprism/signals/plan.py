@@ -9,6 +9,7 @@ import numpy as np
 from recprism.data.dataset import UNKNOWN, Catalog, IntArray, KindTable, Links
 from recprism.errors import UnknownName
 from recprism.lists.eligibility import Candidates
+from recprism.lists.formula import Formula, compile_formula
 from recprism.lists.merge import underlying_items
 from recprism.lists.policy import Policy, compile_policy
 from recprism.profiles.state import UserState
@@ -24,6 +25,7 @@ class TaskPlan:
     `links` is what a candidate borrows from: the `via` link, else the first link of its kind.
     `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
     `funnel` are the actions that lead to the goal, in order, on the kind of the goal.
+    `formula` orders the list where the task has a `score`.
     """
 
     name: str
@@ -34,6 +36,7 @@ class TaskPlan:
     policy: Policy
     underlying: IntArray
     funnel: tuple[int, ...] = ()
+    formula: Formula | None = None
 
     @property
     def actions(self) -> tuple[int, ...]:
@@ -81,7 +84,17 @@ def compile_task(name: str, project: ProjectFile, catalog: Catalog) -> TaskPlan:
     goal = Goal(UNKNOWN if spec.goal is None else codes.get(spec.goal, UNKNOWN), of.start, of.stop)
     underlying = underlying_items(kind, spec.via)
     funnel = tuple(codes.get(action, UNKNOWN) for action in spec.funnel)
-    return TaskPlan(name, spec, kind, goal, links, compile_policy(kind, spec), underlying, funnel)
+    return TaskPlan(
+        name,
+        spec,
+        kind,
+        goal,
+        links,
+        compile_policy(kind, spec),
+        underlying,
+        funnel,
+        compile_formula(spec, kind, of, underlying),
+    )
 
 
 def compile_tasks(project: ProjectFile, catalog: Catalog) -> dict[str, TaskPlan]:

@@ -24,6 +24,8 @@ def explanation_view(explanation: Mapping[str, Any]) -> Iterator[Table | str]:
             for e in explanation["reason"]["evidence"]
         ]
         yield table(["signal", "share", "events", "items"], evidence)
+    if explanation["formula"] is not None:
+        yield _formula(explanation)
     if explanation["changes"]:
         changes = [
             (
@@ -35,3 +37,14 @@ def explanation_view(explanation: Mapping[str, Any]) -> Iterator[Table | str]:
             for change in explanation["changes"]
         ]
         yield table(["without the event of", "action", "item", "it would stand at"], changes)
+
+
+def _formula(explanation: Mapping[str, Any]) -> str:
+    """The expression, its value, and the values of its names."""
+    formula = explanation["formula"]
+    values = (
+        f"{name} {'unknown' if value is None else f'{value:.6g}'}"
+        for name, value in formula["values"].items()
+    )
+    score = f"{explanation['score']:.6g}"
+    return plain(f"  score {score} = {formula['expression']}  ({', '.join(values)})")

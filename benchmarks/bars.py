@@ -1,0 +1,196 @@
+"""What the summary of `make bench` shows: where a number stands in a result, its bar, its print.
+
+Nothing reached is written here: those numbers come from the results of the parts. A `Known` number
+says where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.peers.table import METRICS as PEER_METRICS
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A number to compare with: its value, a name short enough for a table, where it is from."""
+
+    value: float
+    name: str
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "name": self.name, "source": self.source}
+
+
+Bar = Callable[[Result], Known | None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row of the summary: `path` leads to a number, or `{value, low, high}`, in the result of
+    `part`. `bar` is what to reach, `printed` the best number in print."""
+
+    part: str
+    name: str
+    path: tuple[str, ...]
+    bar: Known | Bar | None = None
+    printed: Known | None = None
+    digits: int = 4
+
+    def bar_in(self, result: Result) -> Known | None:
+        """The bar, which another row of the same result may be."""
+        return self.bar(result) if callable(self.bar) else self.bar
+
+
+def find(result: Result, path: Sequence[str]) -> Any:
+    """What stands under `path`, None when there is nothing."""
+    node: Any = result
+    for key in path:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def value_of(found: Any) -> float | None:
+    """The number itself of a number or an interval."""
+    if isinstance(found, Mapping):
+        found = found.get("value")
+    return None if found is None else float(found)
+
+
+def of_run(name: str, *path: str) -> Bar:
+    """A rule that the same run measured."""
+
+    def bar(result: Result) -> Known | None:
+        value = value_of(find(result, path))
+        return None if value is None else Known(value, name, "measured in the same run")
+
+    return bar
+
+
+def best_peer(metric: str) -> Bar:
+    """The best row of the peers that is not ours."""
+
+    def bar(result: Result) -> Known | None:
+        values = {
+            name: value
+            for name, row in result["peers"].items()
+            if name != "recprism" and (value := value_of(find(row, ("test", metric)))) is not None
+        }
+        if not values:
+            return None
+        best = max(values, key=values.__getitem__)
+        return Known(values[best], best, "measured in the same run")
+
+    return bar
+
+
+_LAMBDAMART = "17 features, 4 windows, by the protocol of docs/concepts/evaluation.md, measured"
+_ADDED = "follow, frozen text and a transformer, six weights fitted on validation, measured"
+_SMALL = "the better of SASRec with sampled softmax and eSASRec, as printed"
+_NOTHING = Known(0.0, "no lead", "the paired difference to the personal rule")
+
+
+def _grocery(task: str, metric: str, bar: Known | Bar, part: str = "grocery") -> list[Measure]:
+    """A task's metric and its paired lead over the personal rule."""
+    title = f"{task}, by month" if part == "rolling" else task
+    place = ("tasks", task)
+    return [
+        Measure(part, f"{title}: {metric}", (*place, "model"), bar),
+        Measure(
+            part, f"{title}: lead over the rule", (*place, "model_minus", "personal"), _NOTHING
+        ),
+    ]
+
+
+def _sequences(
+    part: str, title: str, bars: Mapping[str, Known], printed: Mapping[str, Known]
+) -> list[Measure]:
+    names = {"recall@10": "recall@10", "ndcg@10": "NDCG@10"}
+    return [
+        Measure(
+            part,
+            f"{title}: {name}",
+            ("intervals", "test", key),
+            bars.get(key),
+            printed.get(key),
+        )
+        for key, name in names.items()
+    ]
+
+
+def _small(recall: float, ndcg: float) -> dict[str, Known]:
+    """The bar for small models on the Amazon sets, all of it from print."""
+    return {
+        "recall@10": Known(recall, "small models", _SMALL),
+        "ndcg@10": Known(ndcg, "small models", _SMALL),
+    }
+
+
+def _taobao() -> list[Measure]:
+    rule, source = "viewed or carted, not bought", "buys / (5 + views + carts), measured"
+    known = {
+        "hr@10": (Known(0.3548, rule, source), Known(0.1918, "MuLe", "as printed")),
+        "ndcg@10": (Known(0.1781, rule, source), Known(0.1103, "MuLe", "as printed")),
+    }
+    rows = []
+    for key, (bar, printed) in known.items():
+        name = key.upper()
+        rows += [
+            Measure("taobao", f"Taobao: {name}", ("test", "model", key), bar, printed),
+            Measure(
+                "taobao",
+                f"Taobao, never touched: {name}",
+                ("clean", "model", key),
+                of_run("popular", "clean", "popular", key),
+            ),
+        ]
+    return rows
+
+
+MEASURES: tuple[Measure, ...] = (
+    *_grocery("products", "NDCG@10", Known(0.316, "LightGBM LambdaMART", _LAMBDAMART)),
+    *_grocery("coupons", "NDCG@5", Known(0.291, "LightGBM LambdaMART", _LAMBDAMART)),
+    *_grocery("ads", "NDCG@10", of_run("personal rule", "tasks", "ads", "baselines", "personal")),
+    Measure("grocery", "three lists, median ms", ("recommend_ms", "p50"), digits=1),
+    Measure("grocery", "three lists, 99th percentile ms", ("recommend_ms", "p99"), digits=1),
+    Measure("grocery", "training, seconds", ("train_s",), digits=0),
+    Measure("grocery", "training, peak MB", ("peak_mb",), digits=0),
+    Measure("grocery", "`make demo`, seconds", ("demo_s",), digits=0),
+    *_grocery(
+        "coupons",
+        "NDCG@5",
+        of_run("personal rule", "tasks", "coupons", "baselines", "personal"),
+        "rolling",
+    ),
+    *_sequences(
+        "beauty",
+        "Beauty",
+        {
+            "recall@10": Known(0.1084, "three signals added", _ADDED),
+            "ndcg@10": Known(0.0634, "three signals added", _ADDED),
+        },
+        {
+            "recall@10": Known(0.0994, "Align3GR", "7 B parameters, as printed"),
+            "ndcg@10": Known(0.0565, "EnsRec", "id and frozen-text model added, as printed"),
+        },
+    ),
+    Measure("beauty", "Beauty: training, seconds", ("train_s",), digits=0),
+    *_sequences("sports", "Sports", _small(0.0569, 0.0323), _small(0.0569, 0.0323)),
+    *_sequences("toys", "Toys", _small(0.0970, 0.0580), _small(0.0970, 0.0580)),
+    *_sequences("movielens", "MovieLens-100K", {}, {}),
+    *_taobao(),
+    *(
+        Measure(
+            "peers",
+            f"MovieLens-100K beside peers: {metric.replace('ndcg', 'NDCG')}",
+            ("peers", "recprism", "test", metric),
+            best_peer(metric),
+        )
+        for metric in PEER_METRICS
+    ),
+)
