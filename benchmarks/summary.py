@@ -1,4 +1,4 @@
-"""The summary of `make bench`: what was reached, what the bar is, and what is in print.
+"""The summary of `make bench`: what was reached, what the bar is, and what is known beside it.
 
     python -m benchmarks.summary [bench/results.json] [--markdown]
 
@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.bars import MEASURES, Measure, find, value_of
 
 RESULTS = Path("bench/results.json")
-HEADS = ("measure", "reached", "bar", "in print")
+HEADS = ("measure", "reached", "bar", "beside it")
 
 
 def rows_of(parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def rows_of(parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _row(measure: Measure, result: Mapping[str, Any]) -> dict[str, Any]:
     found = find(result, measure.path)
     bounds = found if isinstance(found, Mapping) else {}
-    bar, printed = measure.bar_in(result), measure.printed
+    bar, beside = measure.bar_in(result), measure.beside
     return {
         "part": measure.part,
         "measure": measure.name,
@@ -43,7 +43,7 @@ def _row(measure: Measure, result: Mapping[str, Any]) -> dict[str, Any]:
             "high": bounds.get("high"),
         },
         "bar": None if bar is None else bar.to_dict(),
-        "printed": None if printed is None else printed.to_dict(),
+        "beside": None if beside is None else beside.to_dict(),
         "digits": measure.digits,
     }
 
@@ -57,7 +57,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
         text = f"{reached['value']:.{digits}f}"
         if reached["low"] is not None:
             text += f" [{reached['low']:.{digits}f}, {reached['high']:.{digits}f}]"
-    return (row["measure"], text, _known(row["bar"], digits), _known(row["printed"], digits))
+    return (row["measure"], text, _known(row["bar"], digits), _known(row["beside"], digits))
 
 
 def _known(known: Mapping[str, Any] | None, digits: int) -> str:
@@ -87,7 +87,7 @@ def _notes(document: Mapping[str, Any]) -> list[str]:
         for name, part in document["parts"].items()
         if part["state"] != "measured"
     ]
-    known = [row[key] for row in document["summary"] for key in ("bar", "printed") if row[key]]
+    known = [row[key] for row in document["summary"] for key in ("bar", "beside") if row[key]]
     sources = dict.fromkeys(f"{one['name']}: {one['source']}" for one in known)
     return [*(quick if document["quick"] else []), *states, *sources]
 

@@ -60,8 +60,8 @@ def test_a_small_set_is_measured_and_stands_in_the_summary(
     row = found["summary"][0]
     assert row["measure"] == "Beauty: recall@10"
     assert row["reached"]["value"] == beauty["result"]["intervals"]["test"]["recall@10"]["value"]
-    assert (row["bar"]["value"], row["printed"]["value"]) == (0.1084, 0.0994)
-    assert all(word in text for word in ("seed: 0", "sizes: users 60", "machine: ", "in print"))
+    assert (row["bar"]["value"], row["beside"]["value"]) == (0.1130, 0.0994)
+    assert all(word in text for word in ("seed: 0", "sizes: users 60", "machine: ", "beside it"))
     assert f"{row['reached']['value']:.4f} [" in text
 
 
@@ -146,7 +146,7 @@ def test_every_measure_belongs_to_a_part_and_names_its_sources() -> None:
     assert {measure.part for measure in MEASURES} == set(PARTS)
     assert len({(measure.part, measure.name) for measure in MEASURES}) == len(MEASURES)
     for one in MEASURES:
-        for known in (one.bar, one.printed):
+        for known in (one.bar, one.beside):
             assert not isinstance(known, Known) or (known.name and known.source)
 
 
@@ -159,7 +159,7 @@ def test_the_summary_reads_numbers_and_bars_from_the_results() -> None:
     assert summary.cells(rows["ads: NDCG@10"]) == (
         "ads: NDCG@10",
         "0.3253 [0.3110, 0.3391]",
-        "0.3111 (personal rule)",
+        "0.3350 (aim)",
         "",
     )
     assert summary.cells(rows["ads: lead over the rule"])[1] == "0.0171 [0.0110, 0.0230]"
@@ -189,8 +189,8 @@ def test_the_summary_of_a_finished_run_is_printed_again(
     file.write_text(json.dumps(document), encoding="utf-8")
     assert summary.main([str(file), "--markdown"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("| measure | reached | bar | in print |\n| --- |")
-    row = "| Taobao: HR@10 | 0.2500 [0.1250, 0.5000] | 0.3548 (viewed or carted, not bought) |"
+    assert printed.startswith("| measure | reached | bar | beside it |\n| --- |")
+    row = "| Taobao: HR@10 | 0.2500 [0.1250, 0.5000] | 0.4000 (aim) |"
     assert f"{row} 0.1918 (MuLe) |" in printed
     assert "* A quick run" in printed
     assert summary.main([str(tmp_path / "none.json")]) == 2
