@@ -65,8 +65,7 @@ def _known(known: Mapping[str, Any] | None, digits: int) -> str:
 
 
 def as_text(document: Mapping[str, Any]) -> str:
-    """The summary in columns, what was not measured, and where the numbers to compare with are
-    from."""
+    """The summary in columns, and notes: what was not measured, where bars are from, caveats."""
     table = [HEADS, *map(cells, document["summary"])]
     widths = [max(len(row[column]) for row in table) for column in range(len(HEADS))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
@@ -81,6 +80,7 @@ def as_markdown(document: Mapping[str, Any]) -> str:
 
 
 def _notes(document: Mapping[str, Any]) -> list[str]:
+    """What must stand beside the numbers, the caveats of all parts included."""
     quick = ["A quick run: it shows that everything runs, its numbers mean nothing."]
     states = [
         f"{name}: {part['state']}, {part['reason']}"
@@ -89,7 +89,12 @@ def _notes(document: Mapping[str, Any]) -> list[str]:
     ]
     known = [row[key] for row in document["summary"] for key in ("bar", "beside") if row[key]]
     sources = dict.fromkeys(f"{one['name']}: {one['source']}" for one in known)
-    return [*(quick if document["quick"] else []), *states, *sources]
+    caveats = dict.fromkeys(
+        caveat
+        for part in document["parts"].values()
+        for caveat in part.get("result", {}).get("caveats", ())
+    )
+    return [*(quick if document["quick"] else []), *states, *sources, *caveats]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

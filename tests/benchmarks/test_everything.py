@@ -182,7 +182,10 @@ def test_the_best_of_the_peers_is_the_bar_of_their_run() -> None:
 def test_the_summary_of_a_finished_run_is_printed_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taobao = {"test": {"model": {"hr@10": {"value": 0.25, "low": 0.125, "high": 0.5}}}}
+    taobao = {
+        "caveats": ["It leaks."],
+        "test": {"model": {"hr@10": {"value": 0.25, "low": 0.125, "high": 0.5}}},
+    }
     made = {"taobao": {"state": "measured", "result": taobao}}
     document = {"quick": True, "parts": made, "summary": summary.rows_of(made)}
     file = tmp_path / "results.json"
@@ -193,6 +196,7 @@ def test_the_summary_of_a_finished_run_is_printed_again(
     row = "| Taobao: HR@10 | 0.2500 [0.1250, 0.5000] | 0.4000 (aim) |"
     assert f"{row} 0.1918 (MuLe) |" in printed
     assert "* A quick run" in printed
+    assert printed.endswith("* It leaks.\n")
     assert summary.main([str(tmp_path / "none.json")]) == 2
     assert "cannot be read: " in capsys.readouterr().err
 
