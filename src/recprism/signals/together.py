@@ -124,7 +124,8 @@ def _nearest(one: sp.csr_matrix, other: sp.csr_matrix) -> Nearest:
 
 def _root(table: sp.csr_matrix) -> FloatArray:
     """The root of how many users each item has, at least 1, [n_items]."""
-    return np.sqrt(np.maximum(1.0, np.asarray(table.sum(axis=0)).ravel())).astype(np.float32)
+    users = np.asarray(table.sum(axis=0), np.float32).ravel()
+    return np.asarray(np.sqrt(np.maximum(1.0, users)), np.float32)
 
 
 def _incidence(log: EventLog, n_items: int, action: int) -> sp.csr_matrix:
