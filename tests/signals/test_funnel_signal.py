@@ -70,6 +70,21 @@ def test_the_chance_is_the_share_of_viewers_who_buy_drawn_towards_that_of_all_it
     assert found["reached"] == pytest.approx([np.log1p(12), 0.0, 0.0], rel=1e-5)
 
 
+def test_it_tells_what_goes_with_goals_from_what_goes_with_touches(
+    setting: Setting, goal: Goal
+) -> None:
+    both = [(user, item, BUY, 1.0, -1) for user in range(4) for item in (0, 1)]
+    seen = [(user, 2, VIEW, 1.0, -1) for user in range(4)]
+    fitted = Funnel.fit(setting, log_of([*both, *seen], 10), np.zeros(10, np.int32))
+    bought = numbers(bind(fitted, goal, (0, BUY, 5.0)), 1, 2)
+    assert bought["goal_to_goal"] == pytest.approx([1.0, 0.0])
+    assert bought["goal_to_any"] == bought["near_goals"] == pytest.approx([1.0, 1.0])
+    assert bought["near_touches"] == bought["any_to_goal"] == [0.0, 0.0]
+    viewed = numbers(bind(fitted, goal, (2, VIEW, 5.0)), 0, 1)
+    assert viewed["near_touches"] == viewed["any_to_goal"] == pytest.approx([1.0, 1.0])
+    assert viewed["near_goals"] == viewed["goal_to_any"] == [0.0, 0.0]
+
+
 def test_the_share_orders_items_as_goals_by_five_plus_other_events_do(
     fitted: Funnel, goal: Goal
 ) -> None:

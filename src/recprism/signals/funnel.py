@@ -8,7 +8,9 @@ that item. The main number is the chance that a touched item reaches the goal,
     c(a, item) = (users with both a and the goal + PRIOR rate(a)) / (users with a + PRIOR) ,
 
 times exp(-days since the last touch / decay); rate(a) is c over all items of the kind. Two numbers
-are the same for everyone: the goal's share of all that happens to an item, and its popularity.
+are the same for everyone: the goal's share of all that happens to an item, and its popularity. The
+others are sums of cosines between an item and the user's own (see `together.py`), apart for those
+that reached the goal and those that were touched: what a touch leads to depends on what else was.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.together import ANY, Together
 
 PRIOR = 20.0
 """Pseudo-count of users that draws an item's conversion towards that of its kind."""
@@ -30,9 +33,13 @@ SHARE_PRIOR = 5.0
 """Pseudo-count of the goal's share of an item's users."""
 ENOUGH_USERS = 20
 """A sentence tells the conversion of an item from so many users on."""
-COLUMNS = ("chance", "kinds", "recency", "share", "reached")
-OWN = 3
-"""The first columns are of the user's own touches, the others of everyone."""
+COLUMNS = (
+    *("chance", "kinds", "recency", "share", "reached"),
+    *("near_goals", "near_touches", "goal_to_any", "any_to_goal", "goal_to_goal"),
+)
+OWN, GENERAL = 3, 2
+"""The first columns are of the user's own touches, the next the same for everyone, the rest tell
+what goes with what."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Funnel:
     """Distinct users per action and item, and of those the users who did a second action too.
 
     `reach` [actions, n_items]; `both` [p, n_items] belongs to `pairs` [p, 2] of different actions,
-    of which only those are kept that occur together.
+    of which only those are kept that occur together. `near` knows what goes with what.
     """
 
     name: ClassVar[str] = "funnel"
@@ -59,8 +66,10 @@ class Funnel:
     with_goal: ClassVar[bool] = True
     sparse: ClassVar[bool] = False
 
-    def __init__(self, reach: IntArray, pairs: IntArray, both: IntArray, setting: Setting) -> None:
-        self.reach, self._pairs, self._both = reach, pairs, both
+    def __init__(
+        self, reach: IntArray, pairs: IntArray, both: IntArray, near: Together, setting: Setting
+    ) -> None:
+        self.reach, self._pairs, self._both, self.near = reach, pairs, both, near
         self.actions: Sequence[str] = list(setting.catalog.actions)
         self.decay_days = setting.config.funnel.decay_days
         self._tables: dict[Goal, Conversion] = {}
@@ -86,6 +95,7 @@ class Funnel:
             np.array(reach, np.int32).reshape(n_actions, n_items),
             np.array(pairs, np.int32).reshape(-1, 2),
             np.array(both, np.int32).reshape(-1, n_items),
+            Together.fit(log, n_items, _pairs_of(n_actions)),
             setting,
         )
 
@@ -129,11 +139,13 @@ class Funnel:
         return None
 
     def to_arrays(self) -> Arrays:
-        return {"reach": self.reach, "pairs": self._pairs, "both": self._both}
+        own = {"reach": self.reach, "pairs": self._pairs, "both": self._both}
+        return own | self.near.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self:
-        return cls(arrays["reach"], arrays["pairs"], arrays["both"], setting)
+        near = Together.from_arrays(arrays)
+        return cls(arrays["reach"], arrays["pairs"], arrays["both"], near, setting)
 
 
 class BoundFunnel:
@@ -149,6 +161,7 @@ class BoundFunnel:
         self._numbers = self._own(place)
         self._place = np.zeros(funnel.reach.shape[1], np.int32)
         self._place[self._item] = np.arange(1, len(self._item) + 1, dtype=np.int32)
+        self._near = self._of_near()
 
     def _own(self, place: NDArray[Any]) -> FloatArray:
         """`chance`, `kinds` and `recency` per touched item, [1 + n, 3]; row 0 is all zeros."""
@@ -169,11 +182,27 @@ class BoundFunnel:
         out[1:, 2] = recency
         return out
 
+    def _of_near(self) -> FloatArray:
+        """The columns of what goes with what, [COLUMNS after the general ones, n_items]."""
+        user, goal, near = self._user, self._goal.action, self._funnel.near
+        reached = np.unique(user.item[_is_reached(user, self._goal)])
+        return np.stack(
+            [
+                near.sum_of((ANY, ANY), reached),
+                near.sum_of((ANY, ANY), self._item),
+                near.sum_of((goal, ANY), reached),
+                near.sum_of((ANY, goal), self._item),
+                near.sum_of((goal, goal), reached),
+            ]
+        )
+
     def score(self, items: IntArray) -> FloatArray:
         out = np.zeros((len(items), len(COLUMNS)), np.float32)
         out[:, :OWN] = self._numbers[self._place[items]]
         inside = (items >= self._goal.start) & (items < self._goal.stop)
-        out[inside, OWN:] = self._table.general[items[inside] - self._goal.start]
+        known, general = items[inside], slice(OWN, OWN + GENERAL)
+        out[inside, general] = self._table.general[known - self._goal.start]
+        out[inside, OWN + GENERAL :] = self._near[:, known].T
         return out
 
     def main(self, items: IntArray) -> FloatArray:
@@ -202,6 +231,18 @@ class BoundFunnel:
             reached = int(self._funnel.both(action, self._goal.action)[item])
             facts |= {"people": people, "percent": round(100 * reached / people)}
         return Clue(Funnel.name, len(own), (item,), facts)
+
+
+def _pairs_of(n_actions: int) -> list[tuple[int, int]]:
+    """The pairs of actions that the columns of some goal look at."""
+    actions = range(n_actions)
+    return [(ANY, ANY), *(pair for a in actions for pair in ((a, ANY), (ANY, a), (a, a)))]
+
+
+def _is_reached(user: UserState, goal: Goal) -> NDArray[np.bool_]:
+    """Which of the user's events [m] reached the goal."""
+    of_kind = (user.item >= goal.start) & (user.item < goal.stop)
+    return np.asarray(of_kind & (user.action == goal.action) & (user.action >= 0))
 
 
 def _is_open(user: UserState, goal: Goal) -> NDArray[np.bool_]:

@@ -90,10 +90,17 @@ def strongest_pairs(
     Each row has the heaviest first. No item leads to itself. The product of all pairs is never
     held: it is some twenty times as large as what is kept of it.
     """
-    leads = sp.csr_matrix(visits.incidence.T)
     led = sp.csr_matrix(between @ visits.incidence)
     led.data *= weight[led.indices]
-    kept = sp_matmul_topn(leads, led, top_n=n + 1, sort=True)
+    return strongest_products(sp.csr_matrix(visits.incidence.T), led, n)
+
+
+def strongest_products(left: sp.csr_matrix, right: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """The `n` largest numbers of each row of the square matrix `left` `right`, the largest first.
+
+    Its diagonal is left out.
+    """
+    kept = sp_matmul_topn(left, right, top_n=n + 1, sort=True)
     row = np.repeat(np.arange(kept.shape[0], dtype=np.int32), np.diff(kept.indptr))
     other = row != kept.indices
     offsets = np.searchsorted(row[other], np.arange(kept.shape[0] + 1))
