@@ -484,12 +484,6 @@ class Transformer(Section):
 
     use: Switch = False
     """Whether to train it; that takes minutes, most other signals seconds."""
-    with_ids: bool = True
-    """Whether each item has a learned vector of its own."""
-    with_content: bool = True
-    """Whether an item is also known by its content vector."""
-    with_labels: bool = True
-    """Whether an item is also known by its kind and labels."""
     size: StrictInt = Field(default=64, ge=8, le=512)
     """Numbers per item and event; a multiple of `heads`."""
     blocks: StrictInt = Field(default=1, ge=1, le=8)
@@ -531,6 +525,17 @@ class Transformer(Section):
 class Sequence(Transformer):
     """Transformer over ids, content and labels."""
 
+    with_ids: bool = True
+    """Whether each item has a learned vector of its own."""
+    with_content: bool = True
+    """Whether an item is also known by its content vector."""
+    with_labels: bool = True
+    """Whether an item is also known by its kind and labels."""
+
+
+class Text(Transformer):
+    """Transformer over content alone."""
+
 
 class Funnel(Section):
     use: Switch | None = None
@@ -555,6 +560,8 @@ class Signals(Section):
     """Time-decayed popularity, overall and in the segment."""
     sequence: Sequence = Sequence()
     """Transformer over the sequence of a user's events."""
+    text: Text = Text()
+    """The same over content alone, so that items nobody touched are scored like any other."""
     funnel: Funnel = Funnel()
     """What was viewed or carted without reaching the goal, and how often that leads to it."""
     refit: Switch = True

@@ -30,23 +30,27 @@ INPUTS = ("vectors", "codes", "last")
 class Facts:
     """What is known of items beside their learned vectors, as tensors.
 
-    `row` [n_items] is an item's learned vector (0: none), `content` [n_items, d] or None, `labels`
-    [n_items, k] (codes, 0 for none) or None.
+    `row` [n_items] is an item's learned vector (0: none), `content` [n_items, d], `labels`
+    [n_items, k] (codes, 0 for none); None is what items are not made of.
     """
 
-    row: Tensor
+    row: Tensor | None
     content: Tensor | None
     labels: Tensor | None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.row is None and self.content is None and self.labels is None
 
 
 class ItemVectors(nn.Module):
     """Vectors of items, the same for reading and for scoring."""
 
-    def __init__(self, facts: Facts, config: Config) -> None:
+    def __init__(self, facts: Facts, size: int) -> None:
         super().__init__()
-        self.facts, size = facts, config.size
+        self.facts = facts
         self.ids = None
-        if config.with_ids:
+        if facts.row is not None:
             self.ids = nn.Embedding(int(facts.row.max()) + 1, size, padding_idx=0)
         self.content = None
         if facts.content is not None:
@@ -62,7 +66,7 @@ class ItemVectors(nn.Module):
         """Vectors of `items` [n], shape [n, size]; zeros where nothing is known."""
         facts = self.facts
         parts = []
-        if self.ids is not None:
+        if self.ids is not None and facts.row is not None:
             parts.append(self.ids(facts.row[items]))
         if self.content is not None and facts.content is not None:
             parts.append(self.content(facts.content[items]))
