@@ -28,7 +28,7 @@ class Text(ReadingSignal):
     def item_parts(cls, setting: Setting) -> ItemParts:
         return ItemParts(setting.catalog.n_items, False, wide_content(setting.content))
 
-    def alike(self) -> IntArray | None:
+    def alike(self) -> IntArray:
         """Items with the same vector, those without any among them."""
         arrays = self.reader.arrays
         whole = np.ascontiguousarray(arrays["item"] * arrays["length"][:, None])
