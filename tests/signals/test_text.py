@@ -112,6 +112,17 @@ def test_the_same_seed_gives_the_same_arrays() -> None:
         np.testing.assert_array_equal(array, two.arrays[name])
 
 
+@pytest.mark.parametrize("hidden", [0, 8])
+def test_a_hidden_layer_bends_what_is_learned_of_content(hidden: int) -> None:
+    content = words()
+    arrays = train(content, content_hidden=hidden).arrays
+    learned = ContentMap.from_arrays(arrays)
+    assert learned is not None
+    assert learned.inner.shape == (learned.weight.shape[0], hidden)
+    kept = arrays["item"] * arrays["length"][:, None]
+    np.testing.assert_allclose(learned.apply(content), kept, rtol=1e-4, atol=1e-5)
+
+
 def test_the_kept_vectors_are_those_that_content_gives() -> None:
     signal, setting = fitted_once(Text), small_shop().snapshot.setting
     assert isinstance(signal, Text)
@@ -174,7 +185,8 @@ def test_training_tells_how_far_it_is_and_keeps_account(
 def test_whitened_rows_are_finite_short_and_independent(rows: list[list[float]], size: int) -> None:
     content = np.array(rows, np.float32).reshape(-1, 3)
     whitening = Whitening.fit(content, size)
-    learned = ContentMap(whitening, np.ones((whitening.axes.shape[1], 4), np.float32))
+    line = np.ones((whitening.axes.shape[1], 4), np.float32)
+    learned = ContentMap(whitening, line, line, np.ones((4, 4), np.float32))
     white = whitening.apply(content)
     assert np.isfinite(white).all()
     assert (np.linalg.norm(white, axis=1) <= 1 + 1e-4).all()

@@ -486,6 +486,10 @@ class Transformer(Section):
     """Whether to train it; that takes minutes, most other signals seconds."""
     size: StrictInt = Field(default=64, ge=8, le=512)
     """Numbers per item and event; a multiple of `heads`."""
+    content_size: StrictInt = Field(default=128, ge=1, le=4096)
+    """At most so many numbers of an item's content vector are used, those that vary most."""
+    content_hidden: StrictInt = Field(default=0, ge=0, le=4096)
+    """Width of a hidden layer between content and item vector; 0 is none, a straight line."""
     blocks: StrictInt = Field(default=1, ge=1, le=8)
     """Layers of attention."""
     heads: StrictInt = Field(default=2, ge=1, le=16)
@@ -535,6 +539,15 @@ class Sequence(Transformer):
 
 class Text(Transformer):
     """Transformer over content alone."""
+
+    size: StrictInt = Field(default=128, ge=8, le=512)
+    """Numbers per item and event; a multiple of `heads`."""
+    content_size: StrictInt = Field(default=384, ge=1, le=4096)
+    """At most so many numbers of an item's content vector are used, those that vary most."""
+    content_hidden: StrictInt = Field(default=512, ge=0, le=4096)
+    """Width of a hidden layer between content and item vector; 0 is none, a straight line."""
+    dropout: StrictFloat = Field(default=0.2, ge=0, lt=1)
+    """Dropout of the inputs and in the layers."""
 
 
 class Funnel(Section):

@@ -6,6 +6,7 @@ the same numbers that training learned (`ContentMap`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -85,24 +86,30 @@ class Whitening:
 class ContentMap:
     """From raw content to the part of an item's vector that comes of it.
 
-    `weight` [k, size] is what training learned on top of the whitening.
+    On top of the whitening a straight line `weight` [k, size] and, where there is a hidden layer,
+    what bends it: `inner` [k, hidden] and `outer` [hidden, size] (see `ContentLayers`).
     """
 
     whitening: Whitening
     weight: FloatArray
+    inner: FloatArray
+    outer: FloatArray
 
     def apply(self, content: FloatArray) -> FloatArray:
         """Vectors of items with `content` [n, d], shape [n, size]; zeros where it is unknown.
 
         The whole vector of an item of a transformer that knows content alone.
         """
-        return self.whitening.apply(content) @ self.weight
+        white = self.whitening.apply(content)
+        return white @ self.weight + gelu(white @ self.inner) @ self.outer
 
     def to_arrays(self) -> Arrays:
         return {
             "content_center": self.whitening.center,
             "content_axes": self.whitening.axes,
             "content_weight": self.weight,
+            "content_inner": self.inner,
+            "content_outer": self.outer,
         }
 
     @classmethod
@@ -110,5 +117,12 @@ class ContentMap:
         """What `to_arrays` gave; None where training knew no content."""
         if "content_weight" not in arrays:
             return None
-        whitening = Whitening(arrays["content_center"], arrays["content_axes"])
-        return cls(whitening, arrays["content_weight"])
+        parts = [arrays[f"content_{name}"] for name in ("center", "axes")]
+        layers = [arrays[f"content_{name}"] for name in ("weight", "inner", "outer")]
+        return cls(Whitening(*parts), *layers)
+
+
+def gelu(x: FloatArray) -> FloatArray:
+    """The smooth step of Hendrycks and Gimpel (2016), by their formula with the tangent."""
+    bent = np.tanh(np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x**3))
+    return np.asarray(np.float32(0.5) * x * (1 + bent), np.float32)

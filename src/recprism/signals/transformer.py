@@ -47,8 +47,6 @@ from recprism.signals.transformer_network import (
 METRIC_K = 10
 AVERAGING = 0.99
 """Decay of the moving average of the weights, per batch; the average is what is kept."""
-CONTENT_SIZE = 128
-"""Content vectors are whitened to at most so many numbers."""
 CHUNK = 4096
 
 
@@ -72,7 +70,7 @@ class Model(nn.Module):
 
     def __init__(self, facts: Facts, n_codes: int, config: Config) -> None:
         super().__init__()
-        self.items, self.reader = ItemVectors(facts, config.size), Reader(n_codes, config)
+        self.items, self.reader = ItemVectors(facts, config), Reader(n_codes, config)
         self.size = config.size
 
 
@@ -93,7 +91,7 @@ def train_transformer(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        whitening, facts = _facts(histories, parts)
+        whitening, facts = _facts(histories, parts, config.content_size)
         model = Model(facts, int(histories.code.max(initial=0)) + 1, config)
         loop = Loop(model, histories, parts.n_items, config, rng)
         can_learn = loop.n_positions > 0 and not facts.is_empty
@@ -234,14 +232,16 @@ def last_users(model: Model, batch: Batch) -> Tensor:
     return cast(Tensor, users[torch.arange(len(batch.size)), torch.from_numpy(batch.size - 1)])
 
 
-def _facts(histories: Histories, parts: ItemParts) -> tuple[Whitening | None, Facts]:
+def _facts(
+    histories: Histories, parts: ItemParts, content_size: int
+) -> tuple[Whitening | None, Facts]:
     """What the network may know of items; learned vectors for those with events only."""
     row = wide = codes = whitening = None
     if parts.with_ids:
         known = np.bincount(histories.item, minlength=parts.n_items) > 0
         row = torch.from_numpy(np.where(known, np.cumsum(known), 0).astype(np.int64))
     if parts.content is not None and parts.content.any():
-        whitening = Whitening.fit(parts.content, CONTENT_SIZE)
+        whitening = Whitening.fit(parts.content, content_size)
         wide = torch.from_numpy(whitening.apply(parts.content))
     if parts.labels is not None and parts.labels.shape[1]:
         codes = torch.from_numpy(parts.labels.astype(np.int64))
@@ -278,8 +278,8 @@ def _item_arrays(
         "length": np.where(length > TINY, length, 0.0).astype(np.float32),
     }
     if whitening is not None and model.items.content is not None:
-        weight = np.ascontiguousarray(model.items.content.weight.numpy().T)
-        arrays |= ContentMap(whitening, weight * np.float32(is_trained)).to_arrays()
+        weights = [w * np.float32(is_trained) for w in model.items.content.weights()]
+        arrays |= ContentMap(whitening, *weights).to_arrays()
     return arrays
 
 
