@@ -102,7 +102,11 @@ def measure(
         "total_s": round(perf_counter() - start, 1),
         "ms_per_list": round(test.ms, 2),
         "sizes": sequences.sizes(len(items)),
-        "training": {"artifact": artifact.id, **account},
+        "training": {
+            "artifact": artifact.id,
+            "signals": model.training.get("signals", {}),
+            **account,
+        },
         "seed": options.seed,
         "machine": describe_machine(),
         "caveats": list(CAVEATS),
@@ -112,11 +116,16 @@ def measure(
 def sections(items: pl.DataFrame, seed: int) -> dict[str, Any]:
     """What the project file says beyond the common part."""
     kind: dict[str, Any] = {}
-    if texts := [name for name in ("title", "attributes") if name in items.columns]:
+    texts = [name for name in ("title", "attributes") if name in items.columns]
+    if texts:
         kind["text"] = texts
     if labels := [name for name in ("first", "last") if name in items.columns]:
         kind["labels"] = {name: name for name in labels}
-    signals = {"sequence": {"use": True}, "funnel": {"use": False}}
+    signals = {
+        "sequence": {"use": True},
+        "text": {"use": bool(texts)},
+        "funnel": {"use": False},
+    }
     return {
         "project": "sequences",
         "items": {"items": kind},
