@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
-from recprism.content.vectors import Content as Vectors
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
-from recprism.signals.shelves import Shelves
+from recprism.signals.shelves import Shelves, group_by_content
 from recprism.signals.taste import top
 
 COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
@@ -39,7 +38,7 @@ class Content:
         sizes = {name: len(self.labels.values[name]) for name in self.labels.codes}
         self.fine = max(sizes, key=sizes.__getitem__) if sizes else None
         self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
-        self.group, self.group_vectors = _grouped(self.vectors)
+        self.group, self.group_vectors = group_by_content(self.vectors)
         self.shelves = Shelves(self.group, setting.taste)
         self._alike = self._same_everything()
 
@@ -153,24 +152,6 @@ class BoundContent:
         past = np.array([user.viewing], np.int32) if user.viewing >= 0 else user.distinct[0]
         past = past[vectors[past].any(axis=1)]
         return past, vectors[past]
-
-
-def _grouped(vectors: Vectors) -> tuple[IntArray, FloatArray]:
-    """Items with the same content: group of each item [n_items] (-1: none), vector per group.
-
-    Groups are the content rows; where supplied vectors tell items of one row apart, each item is a
-    group of its own.
-    """
-    sample = np.zeros(int(vectors.row.max(initial=-1)) + 1, np.int32)
-    known = np.flatnonzero(vectors.row >= 0).astype(np.int32)
-    sample[vectors.row[known]] = known
-    alike = vectors.item[sample] if len(sample) else vectors.item[:0]
-    if np.array_equal(alike[vectors.row[known]], vectors.item[known]) and not (
-        vectors.item[vectors.row < 0].any()
-    ):
-        return vectors.row, alike
-    alone = np.arange(len(vectors.item), dtype=np.int32)
-    return np.where(vectors.item.any(axis=1), alone, -1).astype(np.int32), vectors.item
 
 
 def _mix(labels: LabelCodes, name: str, item: IntArray, weight: FloatArray) -> FloatArray:

@@ -20,6 +20,9 @@ from recprism.signals.interface import Arrays, Setting
 from recprism.signals.reader import kind_codes
 
 TINY = 1e-6
+SHORTEST = np.float32(1e-2)
+"""Whitened vectors below this length (most have that of the root of their numbers) lie at the
+center, where direction is rounding error: they stay short."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Whitening:
         out = np.zeros((len(content), self.axes.shape[1]), np.float32)
         out[known] = (content[known] - self.center) @ self.axes
         length = np.linalg.norm(out, axis=1, keepdims=True)
-        return np.asarray(out / np.maximum(length, np.float32(TINY)))
+        return np.asarray(out / np.maximum(length, SHORTEST))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class ReadingSignal(ABC):
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> None:
         self.reader, self.catalog = Reader(arrays), setting.catalog
-        self._taste = setting.taste
+        self.content, self._taste = setting.content, setting.taste
 
     @classmethod
     @abstractmethod

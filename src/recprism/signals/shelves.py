@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recprism.content.vectors import Content
 from recprism.data.dataset import FloatArray, Grouped, IntArray
 from recprism.profiles.taste import Taste
 from recprism.signals.taste import top
@@ -45,6 +46,24 @@ class Shelves:
         if (start, stop) not in self._made:
             self._made[start, stop] = _shelve(self._group, self._users, start, stop)
         return self._made[start, stop]
+
+
+def group_by_content(vectors: Content) -> tuple[IntArray, FloatArray]:
+    """Items with the same content: group of each item [n_items] (-1: none), vector per group.
+
+    Groups are the content rows; where supplied vectors tell items of one row apart, each item is a
+    group of its own.
+    """
+    sample = np.zeros(int(vectors.row.max(initial=-1)) + 1, np.int32)
+    known = np.flatnonzero(vectors.row >= 0).astype(np.int32)
+    sample[vectors.row[known]] = known
+    alike = vectors.item[sample] if len(sample) else vectors.item[:0]
+    if np.array_equal(alike[vectors.row[known]], vectors.item[known]) and not (
+        vectors.item[vectors.row < 0].any()
+    ):
+        return vectors.row, alike
+    alone = np.arange(len(vectors.item), dtype=np.int32)
+    return np.where(vectors.item.any(axis=1), alone, -1).astype(np.int32), vectors.item
 
 
 def _users_of(taste: Taste) -> FloatArray:

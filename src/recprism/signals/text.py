@@ -9,6 +9,7 @@ more than either (EnsRec, 2025).
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from recprism.data.dataset import FloatArray, IntArray
 from recprism.signals.interface import Setting
 from recprism.signals.item_parts import ContentMap, ItemParts, wide_content
 from recprism.signals.reading import ReadingSignal
+from recprism.signals.shelves import group_by_content
 
 
 class Text(ReadingSignal):
@@ -29,11 +31,12 @@ class Text(ReadingSignal):
         return ItemParts(setting.catalog.n_items, False, wide_content(setting.content))
 
     def alike(self) -> IntArray:
-        """Items with the same vector, those without any among them."""
-        arrays = self.reader.arrays
-        whole = np.ascontiguousarray(arrays["item"] * arrays["length"][:, None])
-        bits = whole.view(np.dtype((np.void, whole.strides[0]))).ravel()
-        return np.unique(bits, return_inverse=True)[1].astype(np.int32)
+        """Items of the same content, those without any among them."""
+        return self._group
+
+    @cached_property
+    def _group(self) -> IntArray:
+        return group_by_content(self.content)[0]
 
     def vectors_of(self, content: FloatArray) -> FloatArray:
         """Vectors to read and to score of items with `content`, known to training or not.
