@@ -1,6 +1,7 @@
 """Next-item lists on a plain sequence file: leave-last-out, all items, the whole pipeline.
 
-    python -m benchmarks.sequences FILE [--items ITEMS.tsv] [--json] [--data DIR] [--seed N]
+    python -m benchmarks.sequences FILE [--items ITEMS.tsv] [--json] [--data DIR] [--text]
+        [--seed N]
 
 `FILE` has one `user item item ...` line per user in time order. `ITEMS.tsv` has a header and the
 columns `s3_id`, `title`, `short_text`, `attributes` (`|`-separated), any of which may be empty.
@@ -67,6 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--items", type=Path, help="titles and attributes of the items")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--data", type=Path, help="keep the project here, caches included")
+    parser.add_argument("--text", action="store_true", help="train the signal `text` as well")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     return parser.parse_args(arguments)
 
@@ -77,7 +79,9 @@ def measure(
     """Train on the file as a project and ask everyone."""
     timer, start = Timer(), perf_counter()
     project = load_project(
-        write_project(folder, sequences.events(), items, sections(items, options.seed))
+        write_project(
+            folder, sequences.events(), items, sections(items, options.seed, options.text)
+        )
     )
     workspace = prepare(project, timer=timer)
     trained = perf_counter()
@@ -102,21 +106,30 @@ def measure(
         "total_s": round(perf_counter() - start, 1),
         "ms_per_list": round(test.ms, 2),
         "sizes": sequences.sizes(len(items)),
-        "training": {"artifact": artifact.id, **account},
+        "training": {
+            "artifact": artifact.id,
+            "signals": model.training.get("signals", {}),
+            **account,
+        },
         "seed": options.seed,
         "machine": describe_machine(),
         "caveats": list(CAVEATS),
     }
 
 
-def sections(items: pl.DataFrame, seed: int) -> dict[str, Any]:
+def sections(items: pl.DataFrame, seed: int, with_text: bool = False) -> dict[str, Any]:
     """What the project file says beyond the common part."""
     kind: dict[str, Any] = {}
-    if texts := [name for name in ("title", "attributes") if name in items.columns]:
+    texts = [name for name in ("title", "attributes") if name in items.columns]
+    if texts:
         kind["text"] = texts
     if labels := [name for name in ("first", "last") if name in items.columns]:
         kind["labels"] = {name: name for name in labels}
-    signals = {"sequence": {"use": True}, "funnel": {"use": False}}
+    signals = {
+        "sequence": {"use": True},
+        "text": {"use": with_text and bool(texts)},
+        "funnel": {"use": False},
+    }
     return {
         "project": "sequences",
         "items": {"items": kind},

@@ -11,8 +11,9 @@ from recprism.content.encoder import open_encoder
 from recprism.content.vectors import encode_query
 from recprism.data.dataset import DAY_US
 from recprism.profiles.state import UserState
-from recprism.signals.content import COLUMNS, PER_CONTENT
+from recprism.signals.content import COLUMNS
 from recprism.signals.interface import Bound, Signal
+from recprism.signals.shelves import PER_CONTENT
 from recprism.testing.shops import MILK, MILKS, shop_products
 from recprism.testing.signals import SignalShop, bind_signal, every_item, first_events
 

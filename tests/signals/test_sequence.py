@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from tests.signals.readings import (
+    CASES,
+    N_ITEMS,
+    SMALL,
+    fitted_once,
+    histories_from,
+    ring,
+    scores_after,
+    small_shop,
+)
 
 from recprism.data.dataset import DAY_US
-from recprism.project.schema import Sequence as Config
 from recprism.signals.events import (
     GAP_BUCKETS,
     NO_GAP,
@@ -21,34 +29,16 @@ from recprism.signals.events import (
     nearest_seen,
 )
 from recprism.signals.interface import Signal
+from recprism.signals.item_parts import ItemParts, Whitening, label_table, wide_content
 from recprism.signals.reader import Past, Reader, event_codes
-from recprism.signals.sequence import BoundSequence, Sequence, label_table, wide_content
-from recprism.signals.transformer import Trained, train_transformer, whiten
+from recprism.signals.reading import BoundReading
+from recprism.signals.sequence import Sequence
+from recprism.signals.transformer import Trained, train_transformer
 from recprism.testing.signals import (
     SignalKit,
     SignalShop,
     bind_signal,
-    fit_signal,
-    open_signal_shop,
 )
-
-SMALL = Config(use=True, size=16, epochs=3, batch_size=256, max_length=20, windows=2)
-N_ITEMS = 12
-
-
-@cache
-def small_shop() -> SignalShop:
-    """The shop whose project asks for a transformer that trains in a second."""
-    shop = open_signal_shop()
-    project = shop.ground.project
-    signals = project.signals.model_copy(update={"sequence": SMALL})
-    project = project.model_copy(update={"signals": signals})
-    return replace(shop, ground=replace(shop.ground, project=project))
-
-
-@cache
-def fitted_once(signal: type[Signal]) -> Signal:
-    return fit_signal(signal, small_shop().snapshot, small_shop().log)
 
 
 class TestSequence(SignalKit):
@@ -63,36 +53,9 @@ class TestSequence(SignalKit):
         return fitted_once(signal_type)
 
 
-def ring(n_users: int = 60, length: int = 8, seed: int = 0) -> Histories:
-    """Everybody walks around a ring of items: after item i comes item i + 1."""
-    start = np.random.default_rng(seed).integers(N_ITEMS, size=n_users)
-    item = (start[:, None] + np.arange(length)) % N_ITEMS
-    return histories_from(item.astype(np.int32).tolist())
-
-
-def histories_from(rows: list[list[int]], gap_us: int = DAY_US) -> Histories:
-    sizes = [len(row) for row in rows]
-    item = np.array([i for row in rows for i in row], np.int32)
-    time = np.array([gap_us * t for row in rows for t in range(len(row))], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return Histories(offsets, item, np.ones(len(item), np.int32), time)
-
-
 def train(histories: Histories, n_items: int = N_ITEMS, **changed: object) -> Trained:
     config = SMALL.model_copy(update=changed)
-    return train_transformer(histories, None, None, n_items, config, seed=1)
-
-
-def scores_after(trained: Trained, items: list[int], gap_us: int = DAY_US) -> np.ndarray:
-    """Scores of all items after `items`, one gap apart, asked one gap later."""
-    past = Past(
-        np.array(items, np.int32),
-        np.ones(len(items), np.int32),
-        gap_us * np.arange(len(items), dtype=np.int64),
-        gap_us * len(items),
-    )
-    reader = Reader(trained.arrays)
-    return reader.scores(reader.users([past])[0])
+    return train_transformer(histories, ItemParts(n_items), config, seed=1)
 
 
 @cache
@@ -122,17 +85,6 @@ def test_the_same_seed_gives_the_same_arrays() -> None:
         np.testing.assert_array_equal(array, two.arrays[name])
 
 
-CASES: Mapping[str, tuple[Histories, int]] = {
-    "nobody": (histories_from([]), 3),
-    "users without events": (histories_from([[], []]), 3),
-    "one event each": (histories_from([[0], [1]]), 3),
-    "two items": (histories_from([[0, 1, 0], [1, 0], [0]] * 4), 2),
-    "a single item": (histories_from([[0, 0, 0]] * 4), 1),
-    "all at one time": (histories_from([[0, 1, 2, 1]] * 12, gap_us=0), 3),
-    "a past of 10,000 events": (histories_from([[i % 7 for i in range(10_000)]]), 7),
-}
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_numbers_whatever_the_past(case: str) -> None:
     histories, n_items = CASES[case]
@@ -157,21 +109,20 @@ def test_items_are_drawn_when_there_are_more_than_the_negatives() -> None:
 def test_an_item_without_events_is_known_by_its_content_alone() -> None:
     content = np.random.default_rng(0).normal(size=(N_ITEMS + 2, 6)).astype(np.float32)
     content[-1] = 0.0
-    trained = train_transformer(ring(), content, None, N_ITEMS + 2, SMALL, seed=0)
+    trained = train_transformer(ring(), ItemParts(N_ITEMS + 2, content=content), SMALL, seed=0)
     known = Reader(trained.arrays).is_known
     assert known[:-1].all()
     assert not known[-1]
 
 
-@pytest.mark.parametrize(
-    "off", [("with_ids",), ("with_ids", "with_labels"), ("with_content", "with_labels")]
-)
-def test_parts_of_an_item_can_be_left_out(off: tuple[str, ...]) -> None:
-    content = np.eye(N_ITEMS, dtype=np.float32)
-    labels = np.arange(N_ITEMS, dtype=np.int32)[:, None] // 4
-    config = SMALL.model_copy(update=dict.fromkeys(off, False))
-    trained = train_transformer(ring(), content, labels, N_ITEMS, config, seed=0)
-    assert Reader(trained.arrays).is_known.all()
+@pytest.mark.parametrize("parts", ["ids", "content labels", "labels", "content", ""])
+def test_an_item_is_made_of_what_is_given(parts: str) -> None:
+    content = np.eye(N_ITEMS, dtype=np.float32) if "content" in parts else None
+    labels = np.arange(1, N_ITEMS + 1, dtype=np.int32)[:, None] if "labels" in parts else None
+    made = ItemParts(N_ITEMS, "ids" in parts, content, labels)
+    trained = train_transformer(ring(), made, SMALL, seed=0)
+    assert (Reader(trained.arrays).is_known == bool(parts)).all()
+    assert np.isfinite(scores_after(trained, [0, 1])).all()
 
 
 def test_the_graph_reads_a_past_alone_as_it_does_beside_longer_ones() -> None:
@@ -192,7 +143,7 @@ def test_the_item_without_which_the_score_falls_most_is_named_first() -> None:
     signal = fitted_once(Sequence)
     user, goal = shop.states()["regular"], shop.plans["products"].goal
     bound = bind_signal(signal, shop.snapshot, user, goal)
-    assert isinstance(bound, BoundSequence)
+    assert isinstance(bound, BoundReading)
     best = bound.retrieve(0, 60, 1)
     clue = bound.clue(best)
     assert clue is not None
@@ -249,8 +200,9 @@ def test_tables_of_items_have_a_row_for_each() -> None:
 def test_whitened_content_is_short_finite_and_zero_where_it_was() -> None:
     content = np.random.default_rng(0).normal(size=(300, 200)).astype(np.float32)
     content[0] = 0.0
-    white = whiten(content)
+    white = Whitening.fit(content, 128).apply(content)
     assert white.shape == (300, 128)
     assert not white[0].any()
     np.testing.assert_allclose(np.linalg.norm(white[1:], axis=1), 1.0, rtol=1e-4)
-    assert np.isfinite(whiten(np.ones((4, 3), np.float32))).all()
+    for same in (np.ones((4, 3), np.float32), np.zeros((4, 3), np.float32)):
+        assert np.isfinite(Whitening.fit(same, 2).apply(same)).all()

@@ -129,7 +129,7 @@ class Explainer:
         words: dict[str, Any] = {"verb": self._verb(ranked, clue, about)}
         if clue.signal == "repeat":
             words |= self._of_links(ranked, about, titles)
-        elif clue.signal in ("follow", "sequence"):
+        elif clue.signal in ("follow", "sequence", "text"):
             words |= self._of_sources(clue)
         elif clue.signal == "taste":
             words["near"] = titles

@@ -81,7 +81,7 @@ def sentence_for(evidence: Evidence, item: ItemFacts, words: Catalogue) -> str |
 def plain_sentence(evidence: Evidence, item: ItemFacts, words: Catalogue) -> str:
     """What can still be said where an evidence has no facts: the kind of reason it is."""
     facts = Facts(evidence, item, words)
-    needs_history = evidence.signal in ("repeat", "follow", "sequence", "content")
+    needs_history = evidence.signal in ("repeat", "follow", "sequence", "text", "content")
     about_links = evidence.signal == "repeat" and bool(facts.text("link"))
     key, name = f"{evidence.signal}-plain", readable(item.title)
     nameless = evidence.signal == "repeat" and not name
@@ -177,12 +177,12 @@ def _follow(facts: Facts) -> str | None:
     return facts.sentence("follow-within", within=facts.words.within(max(ages)), **common)
 
 
-def _sequence(facts: Facts) -> str | None:
+def _read(facts: Facts) -> str | None:
     names = facts.names("after", 2)
     if not names:
         return None
     past = facts.action("after_verb")["past"]
-    return facts.sentence("sequence", names=facts.words.joined(names), past=past)
+    return facts.sentence(facts.evidence.signal, names=facts.words.joined(names), past=past)
 
 
 def _ages(value: object, n: int) -> list[int]:
@@ -247,7 +247,8 @@ def _place(facts: Facts) -> str:
 _BUILDERS: Mapping[str, Callable[[Facts], str | None]] = {
     "repeat": _repeat,
     "follow": _follow,
-    "sequence": _sequence,
+    "sequence": _read,
+    "text": _read,
     "taste": _taste,
     "content": _content,
     "trend": _trend,

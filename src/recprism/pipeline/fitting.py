@@ -55,8 +55,10 @@ def fit(
     with timer.time("signals"):
         known = log.until(until)
         snapshots = [until] if ground.project.signals.refit else [p.at for p in wanted] or [until]
-        snapshot = fit_or_load(ground, known, max(snapshots), workspace.samples)
+        snapshot = fit_or_load(ground, known, max(snapshots), workspace.samples, progress=progress)
         effects = {name: _effects(plan, known, until) for name, plan in plans.items()}
+    if snapshot.accounts:
+        training["signals"] = snapshot.accounts
     return Model(
         ground.project,
         ground.catalog,

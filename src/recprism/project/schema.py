@@ -180,14 +180,12 @@ class Transformer(Section):
 
     use: Switch = False
     """Whether to train it; that takes minutes, most other signals seconds."""
-    with_ids: bool = True
-    """Whether each item has a learned vector of its own."""
-    with_content: bool = True
-    """Whether an item is also known by its content vector."""
-    with_labels: bool = True
-    """Whether an item is also known by its kind and labels."""
     size: StrictInt = Field(default=64, ge=8, le=512)
     """Numbers per item and event; a multiple of `heads`."""
+    content_size: StrictInt = Field(default=128, ge=1, le=4096)
+    """At most so many numbers of an item's content vector are used, those that vary most."""
+    content_hidden: StrictInt = Field(default=0, ge=0, le=4096)
+    """Width of a hidden layer between content and item vector; 0 is none, a straight line."""
     blocks: StrictInt = Field(default=1, ge=1, le=8)
     """Layers of attention."""
     heads: StrictInt = Field(default=2, ge=1, le=16)
@@ -227,6 +225,26 @@ class Transformer(Section):
 class Sequence(Transformer):
     """Transformer over ids, content and labels."""
 
+    with_ids: bool = True
+    """Whether each item has a learned vector of its own."""
+    with_content: bool = True
+    """Whether an item is also known by its content vector."""
+    with_labels: bool = True
+    """Whether an item is also known by its kind and labels."""
+
+
+class Text(Transformer):
+    """Transformer over content alone."""
+
+    size: StrictInt = Field(default=128, ge=8, le=512)
+    """Numbers per item and event; a multiple of `heads`."""
+    content_size: StrictInt = Field(default=384, ge=1, le=4096)
+    """At most so many numbers of an item's content vector are used, those that vary most."""
+    content_hidden: StrictInt = Field(default=512, ge=0, le=4096)
+    """Width of a hidden layer between content and item vector; 0 is none, a straight line."""
+    dropout: StrictFloat = Field(default=0.2, ge=0, lt=1)
+    """Dropout of the inputs and in the layers."""
+
 
 class Funnel(Section):
     use: Switch | None = None
@@ -251,6 +269,8 @@ class Signals(Section):
     """Time-decayed popularity, overall and in the segment."""
     sequence: Sequence = Sequence()
     """Transformer over the sequence of a user's events."""
+    text: Text = Text()
+    """The same over content alone, so that items nobody touched are scored like any other."""
     funnel: Funnel = Funnel()
     """What was viewed or carted without reaching the goal, and how often that leads to it."""
     refit: Switch = True

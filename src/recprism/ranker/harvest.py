@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from recprism.project.schema import ProjectFile
 from recprism.ranker.features import FeatureSpec
 from recprism.ranker.occasions import Occasions, goal_days, goal_events, weekly_occasions
 from recprism.ranker.samples import Samples, Sampling, make_samples
+from recprism.signals.interface import Progress
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.registry import has_trained
 from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
@@ -72,7 +73,7 @@ def harvest(
     prepared: Path,
     folder: Path,
     parts: Sequence[Part],
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Make those of `parts` that `folder` does not hold yet.
 
@@ -86,7 +87,7 @@ def harvest(
     jobs = _jobs(log, missing)
     if has_trained(ground.project.signals) or len(jobs) > len({part.at for part in missing}):
         for at in sorted({part.at for part in missing}):
-            fit_or_load(ground, log, at, folder, keep=True)
+            fit_or_load(ground, log, at, folder, keep=True, progress=progress)
     workers = 1 if len(log) < FEW_EVENTS else min(os.cpu_count() or 1, len(jobs))
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="r")
     done = pool(delayed(make_parts)(str(prepared), str(folder), job) for job in jobs)
@@ -158,7 +159,13 @@ def _join_shards(folder: Path, part: Part) -> None:
 
 
 def fit_or_load(
-    ground: Ground, log: EventLog, at: int, folder: Path, *, keep: bool = False
+    ground: Ground,
+    log: EventLog,
+    at: int,
+    folder: Path,
+    *,
+    keep: bool = False,
+    progress: Progress | None = None,
 ) -> Snapshot:
     """The snapshot at a moment.
 
@@ -168,8 +175,8 @@ def fit_or_load(
     file, names = folder / f"snapshot-{at}.safetensors", folder / f"snapshot-{at}.json"
     if not (names.is_file() and _is_readable(file)):
         if not (keep or has_trained(ground.project.signals)):
-            return fit_snapshot(ground, log, at)
-        snapshot = fit_snapshot(ground, log, at)
+            return fit_snapshot(ground, log, at, progress)
+        snapshot = fit_snapshot(ground, log, at, progress)
         folder.mkdir(parents=True, exist_ok=True)
         _write(file, snapshot.to_arrays())
         names.write_text(json.dumps(list(snapshot.segments.names)), encoding="utf-8")

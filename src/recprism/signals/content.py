@@ -8,7 +8,6 @@ item's label, for the finest and the coarsest label.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -16,27 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.content.label_codes import LabelCodes
-from recprism.content.vectors import Content as Vectors
-from recprism.data.dataset import DAY_US, EventLog, FloatArray, Grouped, IntArray
+from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
-from recprism.profiles.taste import Taste
 from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
+from recprism.signals.shelves import Shelves, group_by_content
 from recprism.signals.taste import top
 
-PER_CONTENT = 5
-"""Of many items with the same words, so many (the most popular) may become candidates."""
 COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Items of a range grouped by what is written about them.
-
-    `sample` [groups] is one item of each group; `items` holds the most popular ones of each.
-    """
-
-    sample: IntArray
-    items: Grouped
 
 
 class Content:
@@ -53,16 +38,9 @@ class Content:
         sizes = {name: len(self.labels.values[name]) for name in self.labels.codes}
         self.fine = max(sizes, key=sizes.__getitem__) if sizes else None
         self.coarse = min(sizes, key=sizes.__getitem__) if sizes else None
-        self._users = _users_of(setting.taste)
-        self.group, self.group_vectors = _grouped(self.vectors)
+        self.group, self.group_vectors = group_by_content(self.vectors)
+        self.shelves = Shelves(self.group, setting.taste)
         self._alike = self._same_everything()
-        self._shelves: dict[tuple[int, int], Shelf] = {}
-
-    def shelf(self, start: int, stop: int) -> Shelf:
-        """The items in [start, stop) by their content, made once."""
-        if (start, stop) not in self._shelves:
-            self._shelves[start, stop] = _shelve(self.group, self._users, start, stop)
-        return self._shelves[start, stop]
 
     def _same_everything(self) -> IntArray:
         """Items with one content and the same finest and coarsest label share a number."""
@@ -143,15 +121,15 @@ class BoundContent:
         return np.asarray(self._near[self._content.group[items] + 1])
 
     def retrieve(self, start: int, stop: int, n: int) -> IntArray:
-        """The items whose content is nearest, at most `PER_CONTENT` with the same content."""
-        shelf = self._content.shelf(start, stop)
+        """The items whose content is nearest, only the most popular of one content."""
+        shelf = self._content.shelves.of(start, stop)
         if self._user.wish is not None:
             score = self._content.vectors.wish_scores(self._user.wish, shelf.sample)
         elif self._past is not None:
             score = self._near[self._content.group[shelf.sample] + 1]
         else:
             return np.zeros(0, np.int32)
-        return shelf.items.gather(top(score, n).astype(np.int32))[0][:n]
+        return shelf.best(score, n)
 
     def clue(self, items: IntArray) -> Clue | None:
         vectors, user = self._content.vectors, self._user
@@ -174,43 +152,6 @@ class BoundContent:
         past = np.array([user.viewing], np.int32) if user.viewing >= 0 else user.distinct[0]
         past = past[vectors[past].any(axis=1)]
         return past, vectors[past]
-
-
-def _users_of(taste: Taste) -> FloatArray:
-    """How popular each item is, [n_items], as far as the item factors tell."""
-    users = np.zeros(len(taste.row), np.float32)
-    users[taste.item] = 1.0 / taste.scale
-    return users
-
-
-def _grouped(vectors: Vectors) -> tuple[IntArray, FloatArray]:
-    """Items with the same content: group of each item [n_items] (-1: none), vector per group.
-
-    Groups are the content rows; where supplied vectors tell items of one row apart, each item is a
-    group of its own.
-    """
-    sample = np.zeros(int(vectors.row.max(initial=-1)) + 1, np.int32)
-    known = np.flatnonzero(vectors.row >= 0).astype(np.int32)
-    sample[vectors.row[known]] = known
-    alike = vectors.item[sample] if len(sample) else vectors.item[:0]
-    if np.array_equal(alike[vectors.row[known]], vectors.item[known]) and not (
-        vectors.item[vectors.row < 0].any()
-    ):
-        return vectors.row, alike
-    alone = np.arange(len(vectors.item), dtype=np.int32)
-    return np.where(vectors.item.any(axis=1), alone, -1).astype(np.int32), vectors.item
-
-
-def _shelve(group: IntArray, users: FloatArray, start: int, stop: int) -> Shelf:
-    """Group [start, stop) by content; items without content are left out."""
-    item = (start + np.flatnonzero(group[start:stop] >= 0)).astype(np.int32)
-    item = item[np.lexsort((-users[item], group[item]))]
-    of = group[item]
-    first = np.flatnonzero(np.diff(of, prepend=-1))
-    place = np.arange(len(item)) - np.repeat(first, np.diff(np.append(first, len(item))))
-    kept = place < PER_CONTENT
-    number = (np.cumsum(place == 0) - 1)[kept].astype(np.int32)
-    return Shelf(item[first], Grouped.build(number, item[kept], len(first)))
 
 
 def _mix(labels: LabelCodes, name: str, item: IntArray, weight: FloatArray) -> FloatArray:

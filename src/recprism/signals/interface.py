@@ -7,9 +7,9 @@ after the snapshot. The bound signal scores any items, proposes candidates and n
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from recprism.profiles.taste import Taste
 from recprism.project.schema import Signals
 
 Arrays = dict[str, NDArray[Any]]
+Progress = Callable[[str, float], None]
+"""Told what is being done and which part of it is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Setting:
 
     `at` is the moment of the snapshot: nothing later was used. `segments` is how many segments
     there are. `wishes` [n_users, encoder size] are the vectors of the users' own texts, zeros for
-    users without; None when no user has a text. `seed` is that of everything random.
+    users without; None when no user has a text. `seed` is that of everything random. `progress`
+    is told how far a fit that takes long has come; None once all is fitted.
     """
 
     catalog: Catalog
@@ -51,6 +54,7 @@ class Setting:
     config: Signals
     seed: int = 0
     wishes: FloatArray | None = None
+    progress: Progress | None = None
 
     def wish_of(self, user_idx: int) -> FloatArray | None:
         """The vector of a known user's own text, None without one."""
@@ -138,3 +142,13 @@ class Signal(Protocol):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], setting: Setting) -> Self: ...
+
+
+@runtime_checkable
+class HasAccount(Protocol):
+    """A signal that keeps account of its training."""
+
+    @property
+    def account(self) -> Mapping[str, Any]:
+        """How the training went, as plain JSON; it travels with the signal's arrays."""
+        ...

@@ -10,10 +10,12 @@ from recprism.signals.interface import Signal
 from recprism.signals.repeat import Repeat
 from recprism.signals.sequence import Sequence
 from recprism.signals.taste import Taste
+from recprism.signals.text import Text
 from recprism.signals.trend import Trend
 
 SIGNALS: dict[str, type[Signal]] = {
-    signal.name: signal for signal in (Repeat, Follow, Taste, Content, Trend, Sequence, Funnel)
+    signal.name: signal
+    for signal in (Repeat, Follow, Taste, Content, Trend, Sequence, Text, Funnel)
 }
 
 

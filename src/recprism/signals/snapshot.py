@@ -20,7 +20,7 @@ from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray, Links
 from recprism.profiles.segments import Segments, label_shares
 from recprism.profiles.taste import Taste
 from recprism.project.schema import ProjectFile
-from recprism.signals.interface import Arrays, Setting, Signal
+from recprism.signals.interface import Arrays, HasAccount, Progress, Setting, Signal
 from recprism.signals.linked import LinkNumbers
 from recprism.signals.registry import active_signals
 
@@ -50,6 +50,12 @@ class Snapshot:
     def columns(self) -> list[str]:
         """Names `signal.number` of the columns of all signals."""
         return [f"{name}.{c}" for name, signal in self.signals.items() for c in signal.columns]
+
+    @property
+    def accounts(self) -> dict[str, Mapping[str, Any]]:
+        """How the training of each signal that keeps account of it went."""
+        signals = self.signals.items()
+        return {name: s.account for name, s in signals if isinstance(s, HasAccount)}
 
     def link_numbers(self, links: Links, signal: str) -> LinkNumbers:
         """What the rows of `links` borrow from a signal; made once, and the links kept with it."""
@@ -130,14 +136,16 @@ class Ground:
         )
 
 
-def fit_snapshot(ground: Ground, log: EventLog, at: int) -> Snapshot:
+def fit_snapshot(
+    ground: Ground, log: EventLog, at: int, progress: Progress | None = None
+) -> Snapshot:
     """Fit everything on the events of `log` before `at`; later ones are not looked at."""
     known, project, catalog = log.until(at), ground.project, ground.catalog
     taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
     segments = _fit_segments(ground, known, taste, at)
     setting = ground.setting(taste, len(segments), at)
-    active = active_signals(project)
-    signals = {n: s.fit(setting, known, segments.of_user) for n, s in active.items()}
+    active, told = active_signals(project), replace(setting, progress=progress)
+    signals = {n: s.fit(told, known, segments.of_user) for n, s in active.items()}
     return Snapshot(setting, signals, segments)
 
 

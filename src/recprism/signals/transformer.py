@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from recprism.data.dataset import FloatArray, IntArray, LongArray
+from recprism.data.dataset import FloatArray, LongArray
 from recprism.project.schema import Transformer as Config
 from recprism.signals.events import GAP_BUCKETS, Histories, nearest_seen
+from recprism.signals.interface import Progress
+from recprism.signals.item_parts import TINY, ContentMap, ItemParts, Whitening
 from recprism.signals.transformer_batches import (
     Batch,
     Events,
@@ -45,11 +47,7 @@ from recprism.signals.transformer_network import (
 METRIC_K = 10
 AVERAGING = 0.99
 """Decay of the moving average of the weights, per batch; the average is what is kept."""
-CONTENT_SIZE = 128
-"""Content vectors are whitened to at most so many numbers."""
 CHUNK = 4096
-Progress = Callable[[str, float], None]
-"""Told what is being done and which part of it is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,9 @@ class Trained:
 
     `arrays`: `item` [n_items, size] float32 of length 1 or 0 (nothing known), `length` [n_items] by
     which they are multiplied to be read, `graph` (bytes of the ONNX graph, see `export_reader`),
-    `before_as`, `until_as` (which gap to read as which), and the numbers `n_codes`, `temperature`,
-    `max_length`. `account`: NDCG@10 after each epoch, and counts.
+    `before_as`, `until_as` (which gap to read as which), the numbers `n_codes`, `temperature`,
+    `max_length`, and those of `ContentMap` where content is known. `account`: NDCG@10 before the
+    first epoch and after each (`ndcg@10`), the best of them (`best_epoch`), counts and seconds.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -72,38 +71,40 @@ class Model(nn.Module):
     def __init__(self, facts: Facts, n_codes: int, config: Config) -> None:
         super().__init__()
         self.items, self.reader = ItemVectors(facts, config), Reader(n_codes, config)
+        self.size = config.size
 
 
 def train_transformer(
     histories: Histories,
-    content: FloatArray | None,
-    labels: IntArray | None,
-    n_items: int,
+    parts: ItemParts,
     config: Config,
     seed: int,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train on `histories`, with `content` [n_items, d] (zeros: no content) and `labels`
-    [n_items, k] (codes, 0: none) as far as `config` wants them.
+    """Train on `histories` with what `parts` tells of items.
 
     The last event of some users is held out to see when to stop. Without anybody who has two
-    events, all item vectors are zeros. Deterministic for one seed, machine and number of threads.
+    events, or anything known of items, all item vectors are zeros. Deterministic for one seed,
+    machine and number of threads.
     """
     started = time.perf_counter()
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        facts = _facts(histories, content, labels, n_items, config)
+        whitening, facts = _facts(histories, parts, config.content_size)
         model = Model(facts, int(histories.code.max(initial=0)) + 1, config)
-        loop = Loop(model, histories, facts, config, rng)
-        history = loop.run(progress) if loop.n_positions else [0.0]
-    arrays = _arrays(model.eval(), histories, n_items if loop.n_positions else 0, n_items, config)
+        loop = Loop(model, histories, parts.n_items, config, rng)
+        can_learn = loop.n_positions > 0 and not facts.is_empty
+        history = loop.run(progress) if can_learn else [0.0]
+    model.eval()
+    arrays = _arrays(model, histories, config)
+    arrays |= _item_arrays(model, whitening, parts.n_items, can_learn)
     account = {
         "ndcg@10": history,
         "best_epoch": int(np.argmax(history)),
         "positions": loop.n_positions,
         "held_out": len(loop.held_out),
-        "train_s": time.perf_counter() - started,
+        "train_s": round(time.perf_counter() - started, 1),
     }
     return Trained(arrays, account)
 
@@ -112,13 +113,13 @@ class Loop:
     """One training: what is drawn, the loss, when to stop."""
 
     def __init__(
-        self, model: Model, histories: Histories, facts: Facts, config: Config, rng: Any
+        self, model: Model, histories: Histories, n_items: int, config: Config, rng: Any
     ) -> None:
         self.model, self.histories, self.config, self.rng = model, histories, config, rng
         self.events = Events.read(histories)
         self.held_out, self._stop = hold_out(histories, rng)
         self.n_positions = int(np.maximum(0, self._stop - histories.offsets[:-1] - 1).sum())
-        self.pool = Candidates.of(facts, histories, config)
+        self.pool = Candidates.of(histories, n_items, config.negatives)
         self._validation = last_spans(histories, self.held_out, config.max_length)
 
     def run(self, progress: Progress | None) -> list[float]:
@@ -148,7 +149,7 @@ class Loop:
             if history[-1] > max(history[:-1]) or not len(self.held_out):
                 best = copy.deepcopy(smooth.state_dict())
             if progress is not None:
-                progress("train the transformer", (epoch + 1) / config.epochs)
+                progress("train", (epoch + 1) / config.epochs)
             if len(history) - 1 - int(np.argmax(history)) >= config.patience:
                 break
         model.load_state_dict(best)
@@ -208,10 +209,10 @@ class Candidates:
     negatives: int
 
     @classmethod
-    def of(cls, facts: Facts, histories: Histories, config: Config) -> Candidates:
-        counts = np.bincount(histories.item, minlength=len(facts.row))
+    def of(cls, histories: Histories, n_items: int, negatives: int) -> Candidates:
+        counts = np.bincount(histories.item, minlength=n_items)
         item = np.flatnonzero(counts)
-        return cls(item, counts[item] / max(1, counts.sum()), config.negatives)
+        return cls(item, counts[item] / max(1, counts.sum()), negatives)
 
     def draw(self, target: LongArray, rng: Any) -> tuple[LongArray, FloatArray]:
         """Distinct items, ascending, with all of `target` among them, and each one's chance."""
@@ -232,35 +233,19 @@ def last_users(model: Model, batch: Batch) -> Tensor:
 
 
 def _facts(
-    histories: Histories,
-    content: FloatArray | None,
-    labels: IntArray | None,
-    n_items: int,
-    config: Config,
-) -> Facts:
+    histories: Histories, parts: ItemParts, content_size: int
+) -> tuple[Whitening | None, Facts]:
     """What the network may know of items; learned vectors for those with events only."""
-    known = np.bincount(histories.item, minlength=n_items) > 0
-    row = np.where(known, np.cumsum(known), 0)
-    wide = None
-    if config.with_content and content is not None and content.any():
-        wide = torch.from_numpy(whiten(content))
-    codes = None
-    if config.with_labels and labels is not None and labels.shape[1]:
-        codes = torch.from_numpy(labels.astype(np.int64))
-    return Facts(torch.from_numpy(row.astype(np.int64)), wide, codes)
-
-
-def whiten(content: FloatArray) -> FloatArray:
-    """`content` [n, d] on its main axes, each of the same spread, rows of length about 1; zeros
-    stay zeros. At most `CONTENT_SIZE` numbers."""
-    known = content.any(axis=1)
-    centered = content[known] - content[known].mean(axis=0)
-    _, spread, axes = np.linalg.svd(centered.T @ centered / max(1, known.sum()), hermitian=True)
-    n = min(CONTENT_SIZE, max(1, int((spread > 1e-6 * spread.max(initial=1e-12)).sum())))
-    out = np.zeros((len(content), n), np.float32)
-    out[known] = centered @ axes[:n].T / np.sqrt(spread[:n] + 1e-12)
-    length = np.linalg.norm(out, axis=1, keepdims=True)
-    return np.asarray(out / np.maximum(length, 1e-6), np.float32)
+    row = wide = codes = whitening = None
+    if parts.with_ids:
+        known = np.bincount(histories.item, minlength=parts.n_items) > 0
+        row = torch.from_numpy(np.where(known, np.cumsum(known), 0).astype(np.int64))
+    if parts.content is not None and parts.content.any():
+        whitening = Whitening.fit(parts.content, content_size)
+        wide = torch.from_numpy(whitening.apply(parts.content))
+    if parts.labels is not None and parts.labels.shape[1]:
+        codes = torch.from_numpy(parts.labels.astype(np.int64))
+    return whitening, Facts(row, wide, codes)
 
 
 def _average(averaged: Any, current: Any, n_averaged: Any) -> None:
@@ -279,21 +264,32 @@ def _rate(step: int, steps: int, epochs: int) -> float:
 
 
 @torch.no_grad()
-def _arrays(
-    model: Model, histories: Histories, n_known: int, n_items: int, config: Config
+def _item_arrays(
+    model: Model, whitening: Whitening | None, n_items: int, is_trained: bool
 ) -> dict[str, NDArray[Any]]:
-    item = np.zeros((n_items, config.size), np.float32)
-    for i in range(0, n_known, CHUNK):
+    """Vectors of all items, and how those of items to come are made of their content."""
+    item = np.zeros((n_items, model.size), np.float32)
+    for i in range(0, n_items if is_trained else 0, CHUNK):
         rows = torch.arange(i, min(i + CHUNK, n_items))
         item[i : i + CHUNK] = model.items(rows).numpy()
+    length = np.linalg.norm(item, axis=1)
+    arrays: dict[str, NDArray[Any]] = {
+        "item": item / np.maximum(length, TINY)[:, None],
+        "length": np.where(length > TINY, length, 0.0).astype(np.float32),
+    }
+    if whitening is not None and model.items.content is not None:
+        weights = [w * np.float32(is_trained) for w in model.items.content.weights()]
+        arrays |= ContentMap(whitening, *weights).to_arrays()
+    return arrays
+
+
+def _arrays(model: Model, histories: Histories, config: Config) -> dict[str, NDArray[Any]]:
+    """The graph, and how events are read."""
     events = Events.read(histories)
     is_input = np.ones(len(events.item), bool)
     is_input[histories.offsets[1:][np.diff(histories.offsets) > 0] - 1] = False
     seen = [np.bincount(events.codes[is_input, i], minlength=GAP_BUCKETS) > 0 for i in (1, 2)]
-    length = np.linalg.norm(item, axis=1)
     return {
-        "item": item / np.maximum(length, 1e-6)[:, None],
-        "length": np.where(length > 1e-6, length, 0.0).astype(np.float32),
         "graph": np.frombuffer(export_reader(model.reader, config.size), np.uint8),
         "before_as": nearest_seen(seen[0]),
         "until_as": nearest_seen(seen[1]),

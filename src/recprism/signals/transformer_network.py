@@ -13,10 +13,12 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recprism.data.dataset import FloatArray
 from recprism.project.schema import Transformer as Config
 from recprism.signals.events import GAP_BUCKETS
 
@@ -30,13 +32,46 @@ INPUTS = ("vectors", "codes", "last")
 class Facts:
     """What is known of items beside their learned vectors, as tensors.
 
-    `row` [n_items] is an item's learned vector (0: none), `content` [n_items, d] or None, `labels`
-    [n_items, k] (codes, 0 for none) or None.
+    `row` [n_items] is an item's learned vector (0: none), `content` [n_items, d], `labels`
+    [n_items, k] (codes, 0 for none); None is what items are not made of.
     """
 
-    row: Tensor
+    row: Tensor | None
     content: Tensor | None
     labels: Tensor | None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.row is None and self.content is None and self.labels is None
+
+
+class ContentLayers(nn.Module):
+    """Whitened content [n, k] to its part of the item vectors [n, size]: a straight line and, with
+    a hidden layer, what bends it. Without biases, so that no content gives zeros."""
+
+    def __init__(self, k: int, hidden: int, size: int) -> None:
+        super().__init__()
+        self.straight = nn.Linear(k, size, bias=False)
+        self.inner = nn.Linear(k, hidden, bias=False) if hidden else None
+        self.outer = nn.Linear(hidden, size, bias=False) if hidden else None
+        # Rows have a length of about 1, so their numbers are small: too small to be bent.
+        self.gain = math.sqrt(k)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.straight(x)
+        if self.inner is not None and self.outer is not None:
+            out = out + self.outer(F.gelu(self.inner(x) * self.gain, approximate="tanh"))
+        return out
+
+    @torch.no_grad()
+    def weights(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`weight`, `inner` and `outer` of `ContentMap`."""
+        straight = self.straight.weight.numpy().T.copy()
+        if self.inner is None or self.outer is None:
+            k, size = straight.shape
+            return straight, np.zeros((k, 0), np.float32), np.zeros((0, size), np.float32)
+        inner = (self.inner.weight * self.gain).numpy().T.copy()
+        return straight, inner, self.outer.weight.numpy().T.copy()
 
 
 class ItemVectors(nn.Module):
@@ -46,11 +81,11 @@ class ItemVectors(nn.Module):
         super().__init__()
         self.facts, size = facts, config.size
         self.ids = None
-        if config.with_ids:
+        if facts.row is not None:
             self.ids = nn.Embedding(int(facts.row.max()) + 1, size, padding_idx=0)
         self.content = None
         if facts.content is not None:
-            self.content = nn.Linear(facts.content.shape[1], size, bias=False)
+            self.content = ContentLayers(facts.content.shape[1], config.content_hidden, size)
         sizes = [] if facts.labels is None else (facts.labels.amax(dim=0) + 1).tolist()
         self.labels = nn.ModuleList(nn.Embedding(n, size, padding_idx=0) for n in sizes)
         for table in (self.ids, *self.labels):
@@ -62,7 +97,7 @@ class ItemVectors(nn.Module):
         """Vectors of `items` [n], shape [n, size]; zeros where nothing is known."""
         facts = self.facts
         parts = []
-        if self.ids is not None:
+        if self.ids is not None and facts.row is not None:
             parts.append(self.ids(facts.row[items]))
         if self.content is not None and facts.content is not None:
             parts.append(self.content(facts.content[items]))

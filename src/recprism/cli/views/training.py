@@ -26,7 +26,7 @@ def plan_table(plan: Mapping[str, Any]) -> Table:
 def training_view(
     training: Mapping[str, Any], report: Sequence[Mapping[str, Any]]
 ) -> Iterator[Table | str]:
-    """The cleaning report, what each task learned from, and where the seconds went."""
+    """The cleaning report, what each task and trained signal learned from, where seconds went."""
     yield from cleaning_view(report)
     tasks = [
         (
@@ -41,6 +41,18 @@ def training_view(
     if tasks:
         columns = ["task", "lists", "validation lists", "validation ndcg@10", "calibration"]
         yield table(columns, tasks)
+    signals = [
+        (
+            name,
+            learned["positions"],
+            learned["best_epoch"],
+            f"{learned['ndcg@10'][learned['best_epoch']]:.4f}" if learned["held_out"] else "",
+            f"{learned['train_s']:.1f}",
+        )
+        for name, learned in training.get("signals", {}).items()
+    ]
+    if signals:
+        yield table(["signal", "events", "best pass", "validation ndcg@10", "seconds"], signals)
     if training.get("note"):
         yield plain(training["note"])
     seconds = ", ".join(f"{stage} {took:.1f} s" for stage, took in training["seconds"].items())
