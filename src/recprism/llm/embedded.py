@@ -36,7 +36,7 @@ _PROBE = "@"
 
 
 class EmbeddedBackend:
-    """One GGUF file, loaded. `threads` is 1 to the machine's cores; by default at most four.
+    """One GGUF file, loaded. `threads` is by default one less than the cores, at most four.
 
     Loading takes seconds and blocks; memory is about the file's size and some hundred megabytes.
     Raises `MissingExtra` without the package, `LLMUnavailable` for a file that is no GGUF.
@@ -45,7 +45,7 @@ class EmbeddedBackend:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         self._has_template = has_chat_template(path)
         self._key = secrets.token_hex(16)
-        self._server = _start(path, self._key, threads or min(os.cpu_count() or 1, MOST_THREADS))
+        self._server = _start(path, self._key, threads or _usual_threads())
         self._turn = asyncio.Semaphore(SIDE_BY_SIDE)
         self._end: list[int] | None = None
 
@@ -210,11 +210,20 @@ def _start(path: Path, key: str, threads: int) -> Any:
     # A sliding window (Gemma 3) drops what a later request with the same beginning could reuse.
     params.swa_full = True
     params.warmup, params.ui, params.verbosity = False, False, -1
+    params.prefill_assistant = False
     params.api_keys = [key]
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise LLMUnavailable(f"llama.cpp cannot load `{path}`: {error}.") from error
+    # A server that is let go before its loop runs waits for that loop forever.
+    server.handle_completions({"prompt": "a", "n_predict": 1})
+    return server
+
+
+def _usual_threads() -> int:
+    """A core is left to others: threads of llama.cpp spin while they wait for one another."""
+    return max(1, min((os.cpu_count() or 1) - 1, MOST_THREADS))
 
 
 def _tight(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -188,11 +188,13 @@ def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[st
 
 def _han(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[str]:
     """Runs of Chinese that plain words, names and known numbers cannot make up without a rest."""
-    known = {found.start: found.end for found in find_quantities(text)}
+    spans = [(found.start, found.end) for found in find_quantities(text)]
+    known = dict(spans)
     longest = max(map(len, words))
     for run in _HAN_RUN.finditer(text):
         start, end = run.span()
-        reached = {start}
+        # A unit such as `元` belongs to digits before the run.
+        reached = {start} | {min(last, end) for first, last in spans if first < start < last}
         for at in range(start, end):
             if at not in reached:
                 continue

@@ -133,10 +133,12 @@ class Ledger:
 
     def forget(self, subject: str | None = None) -> int:
         """Drop the answers about one subject, or all of them; returns how many."""
+        where, values = ("", ()) if subject is None else (" WHERE subject = ?", (subject,))
         with self._writing() as db:
-            if subject is None:
-                return db.execute("DELETE FROM answers").rowcount
-            return db.execute("DELETE FROM answers WHERE subject = ?", (subject,)).rowcount
+            count = db.execute("DELETE FROM answers" + where, values).rowcount
+        with self._reading() as db:  # the write-ahead log still has what was deleted
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return count
 
     def spent(self) -> list[Spent]:
         """What was spent so far, by role and model."""
@@ -212,6 +214,7 @@ class Ledger:
 
 def _prepare(db: sqlite3.Connection, place: Path | str) -> None:
     db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA secure_delete = ON")
     # A crash of the machine may lose the last rows, never the file; calls are too many for more.
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("BEGIN IMMEDIATE")

@@ -45,7 +45,9 @@ _ENGLISH_WORDS = re.compile(
 _HAN_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = re.compile(f"[{''.join(_HAN_DIGITS)}{''.join(_HAN_SCALES)}半]+")
-_HAN_PLAIN = re.compile("十分|一(?:起|同|样|直|般|些|定|向|并|贯)|[其之]一|统一|另一|进一步|上一次")
+_HAN_PLAIN = re.compile(
+    "百分之|十分|一(?:起|同|样|直|般|些|定|向|并|贯)|[其之]一|统一|另一|进一步|上一次"
+)
 """Words with a numeral inside that count nothing."""
 
 

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable
 
 _GAP = r"[ \t.,;:_/()\-]{0,3}"
-_SHORT_GAP = r"[ \t./()\-]{0,2}"
+_SHORT_GAP = r"[ \t./()\-]{0,3}"
 _EMAIL = re.compile(
     r"[^\s@<>\"'(),;:\[\]]+\s{0,2}@\s{0,2}[^\s@<>\"'(),;:\[\]]+\s{0,2}\.\s{0,2}[^\W\d_]{2,}"
     r"|[\w.+-]+\s*[\[({]\s*at\s*[\])}]\s*[\w-]+(?:\s*(?:\.|[\[({]\s*dot\s*[\])}])\s*[\w-]+)+"
@@ -25,8 +25,9 @@ _KEY = re.compile(
     r"[A-Za-z0-9_\-.]{12,}"
     r"|\bBearer\s+[A-Za-z0-9_\-.=+/]{8,}"
     r"|(?<=://)[^\s/@:]+:[^\s/@]+(?=@)",
+    re.ASCII,
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ \-]?[A-Z0-9]{2,4}){3,8}(?:[ \-]?[A-Z0-9]{1,3})?\b", re.I)
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ \-]?[A-Z0-9]){11,30}", re.IGNORECASE | re.ASCII)
 _IDS = re.compile(
     r"\b\d{3}[ \-.]\d{2}[ \-.]\d{4}\b"  # United States, social security
     r"|\b\d{6}[ \-]?(?:19|20)\d{6}[ \-]?\d{3}[ \-]?[\dX]\b"  # China, resident identity
@@ -37,7 +38,9 @@ _IDS = re.compile(
     r"|\b[A-Z]\d{9}\b|\b[A-Z]{1,2}\d{6}\(?[\dA]\)?(?!\w)",  # Taiwan, Hong Kong
     re.IGNORECASE | re.ASCII,
 )
-_PHONE = re.compile(rf"(?<![\w.])\+{_GAP}\d(?:{_GAP}\d){{5,}}|(?<!\d)\d{{3}}[-. ]\d{{4}}(?![\d.])")
+_PHONE = re.compile(
+    rf"(?<![\w.])\+{_GAP}\d(?:{_GAP}\d){{5,}}|(?<!\d)\d{{3}}[-. ]\d{{4}}(?!\d|\.\d)"
+)
 _RUN = re.compile(rf"\d(?:{_SHORT_GAP}\d){{8,}}")
 _CARD = re.compile(rf"\d(?:{_GAP}\d){{12,18}}")
 _DATE = re.compile(
@@ -47,7 +50,7 @@ _DATE = re.compile(
 _SPELLED = re.compile(
     r"(?:\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple)\b[\W_]{0,3}){6,}"
     r"|(?:[〇零一二三四五六七八九幺][ \-]?){7,}",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _PLAIN = str.maketrans("＠﹫．＋（）／\u2044", "@@.+()//") | dict.fromkeys(
@@ -64,7 +67,7 @@ def redact(text: str) -> str:
     plain = _plain(text)
     plain = _KEY.sub("(key)", plain)
     plain = _EMAIL.sub("(e-mail)", plain)
-    plain = _IBAN.sub(_if(_is_iban, "(account)"), plain)
+    plain = _IBAN.sub(_account, plain)
     parts, end = [], 0
     for date in _DATE.finditer(plain):
         parts += [_numbers(plain[end : date.start()]), date[0]]
@@ -107,6 +110,14 @@ def _is_card(text: str) -> bool:
     digits = [int(c) for c in text if c.isdigit()]
     doubled = [d if n % 2 == 0 else d * 2 - 9 * (d > 4) for n, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
+
+
+def _account(match: re.Match[str]) -> str:
+    """The match without an account number at its beginning; what follows may be other words."""
+    for end in range(len(match[0]), 14, -1):
+        if _is_iban(match[0][:end]):
+            return "(account)" + match[0][end:]
+    return match[0]
 
 
 def _is_iban(text: str) -> bool:

@@ -67,6 +67,7 @@ class ServedBackend:
         """The option that the model names; without probabilities."""
         options = list(request.options)
         listed = json.dumps(options, ensure_ascii=False)
+        longest = max(len(option.encode()) for option in options)
         user = f"{request.prompt.user}\n\nChoose exactly one of these options: {listed}"
         named: dict[str, Any] = {"type": "string", "enum": options}
         schema = {
@@ -77,7 +78,7 @@ class ServedBackend:
         }
         prompt = Prompt(system=request.prompt.system, user=user, fields=request.fields)
         reply = await self.complete(
-            Complete(prompt=prompt, schema=schema, max_tokens=request.tokens_out)
+            Complete(prompt=prompt, schema=schema, max_tokens=2 * longest + 32)
         )
         found = json.loads(reply.value)
         choice = found.get("choice") if isinstance(found, dict) else found
