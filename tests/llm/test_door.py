@@ -120,7 +120,7 @@ class Hanging(EchoLLM):
                 except asyncio.CancelledError:
                     continue
         await asyncio.sleep(20)
-        return Reply(value="late")
+        return await super().complete(request)
 
 
 @pytest.mark.parametrize("how", ["waits", "blocks", "ignores cancelling"])
@@ -169,6 +169,7 @@ def test_a_failing_backend_is_an_outcome(doors: Doors, error: Exception) -> None
 
 
 def test_a_backend_that_cannot_be_opened_is_tried_again() -> None:
+    tries: Iterator[Exception | ScriptedLLM]
     tries = iter([LLMUnavailable("no weights"), ScriptedLLM(["a drink"])])
 
     def load(_: str) -> Backend:

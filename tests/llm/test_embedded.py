@@ -15,7 +15,7 @@ import pytest
 
 from recprism.errors import LLMUnavailable, MissingExtra
 from recprism.llm.embedded import EmbeddedBackend, has_chat_template
-from recprism.llm.requests import Choose, Complete, Embed, Prompt, Score
+from recprism.llm.requests import Choice, Choose, Complete, Embed, Prompt, Score
 from recprism.llm.weights import KNOWN, find
 from recprism.testing.llms import PROMPT, BackendKit
 
@@ -78,6 +78,31 @@ def test_the_likelihood_of_a_text_is_the_product_over_its_parts(tiny_base: Path)
 
     both, first = use(tiny_base, work)
     assert both < first < 0
+
+
+def test_a_neutral_prompt_takes_off_what_an_option_has_anyway(tiny_base: Path) -> None:
+    options, neutral = ("drink", "bread"), Prompt(user="What is it?")
+
+    async def work(backend: EmbeddedBackend) -> list[Any]:
+        texts = tuple(f" {option}\n" for option in options)
+        return [
+            (await backend.score(Score(prompt=PROMPT, continuations=texts))).value,
+            (await backend.score(Score(prompt=neutral, continuations=texts))).value,
+            (await backend.choose(Choose(prompt=PROMPT, options=options))).value,
+            (await backend.choose(Choose(prompt=PROMPT, options=options, neutral=neutral))).value,
+        ]
+
+    asked, usual, plain, corrected = use(tiny_base, work)
+    assert log_ratio(plain) == pytest.approx(asked[0] - asked[1], abs=0.01)
+    gains = asked[0] - usual[0], asked[1] - usual[1]
+    assert log_ratio(corrected) == pytest.approx(gains[0] - gains[1], abs=0.01)
+    assert corrected.index == (0 if gains[0] > gains[1] else 1)
+
+
+def log_ratio(choice: Choice) -> float:
+    """How much likelier the first option is than the second."""
+    assert choice.probabilities is not None
+    return math.log(choice.probabilities[0] / choice.probabilities[1])
 
 
 def test_a_mark_of_the_chat_template_in_an_option_stays_text(tiny_chat: Path) -> None:

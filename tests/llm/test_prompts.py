@@ -51,7 +51,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 def test_an_unknown_prompt_is_named_and_a_missing_text_is_ours() -> None:
-    with pytest.raises(UnknownName, match="There is no prompt `chek`.*Did you mean `check`"):
+    with pytest.raises(UnknownName, match=r"There is no prompt `chek`.*Did you mean `check`"):
         render("chek", {}, [])
     with pytest.raises(KeyError):
         render("check", {}, [])

@@ -62,7 +62,7 @@ def traces(secret: str) -> list[str]:
     if not any(c.isdigit() for c in plain):
         words = re.findall(r"\w{4,}", secret)
         return [w for w in words if w.lower() not in ("https", "shop", "example", "bearer", "mail")]
-    return [plain[n : n + 5] for n in range(0, len(plain) - 4)]
+    return [plain[n : n + 5] for n in range(len(plain) - 4)]
 
 
 @pytest.mark.parametrize("around", AROUND)

@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.llm.servers import KEY, Running
 
 from recprism.errors import LLMUnavailable, MissingExtra
 from recprism.llm import served
 from recprism.llm.requests import Choose, Complete, Embed, Prompt, Score
 from recprism.llm.served import ServedBackend
 from recprism.testing.llms import PROMPT, SCHEMA, BackendKit
-from tests.llm.conftest import KEY, Running
 
 pytest.importorskip("openai", reason="needs the extra `llm`")
 pytest.importorskip("stamina", reason="needs the extra `llm`")

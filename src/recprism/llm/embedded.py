@@ -4,7 +4,8 @@ The package gives llama.cpp's server, which generates but has no likelihood of a
 report the log-probability of every token it writes, before any constraint, so a text is scored
 by making the model write it, token by token: each token is forced by a bias that the reported
 probability does not contain. Beginnings that texts share are scored once, and the prompt stays in
-llama.cpp's own cache. Models without a chat template (base models) read the prompt as plain text.
+llama.cpp's own cache. Models without a chat template (base models) read the prompt as plain
+text and go on where it ends.
 """
 
 from __future__ import annotations
@@ -67,19 +68,24 @@ class EmbeddedBackend:
 
     async def choose(self, request: Choose) -> Reply[Choice]:
         """The likeliest option, its end included; option probabilities from the likelihoods."""
+        start, prompts = perf_counter(), [request.prompt, *filter(None, [request.neutral])]
         end = await self._end_tokens()
-        paths = [[*await self._tokenize(option), *end] for option in request.options]
-        scored = await self._score(request.prompt, paths)
-        best = max(scored.value)
-        weights = [math.exp(value - best) for value in scored.value]
-        choice = Choice(
-            index=weights.index(1.0), probabilities=tuple(w / sum(weights) for w in weights)
-        )
+        found = [
+            await self._score(
+                prompt, [[*await self._option(prompt, o), *end] for o in request.options]
+            )
+            for prompt in prompts
+        ]
+        usual = found[1].value if len(found) > 1 else [0.0] * len(request.options)
+        values = [value - taken for value, taken in zip(found[0].value, usual, strict=True)]
+        weights = [math.exp(value - max(values)) for value in values]
         return Reply(
-            value=choice,
-            tokens_in=scored.tokens_in,
-            tokens_out=scored.tokens_out,
-            took_ms=scored.took_ms,
+            value=Choice(
+                index=weights.index(1.0), probabilities=tuple(w / sum(weights) for w in weights)
+            ),
+            tokens_in=sum(reply.tokens_in for reply in found),
+            tokens_out=sum(reply.tokens_out for reply in found),
+            took_ms=_since(start),
         )
 
     async def score(self, request: Score) -> Reply[tuple[float, ...]]:
@@ -146,11 +152,16 @@ class EmbeddedBackend:
 
     async def _text_of(self, prompt: Prompt, *said: str) -> str:
         if not self._has_template:
-            return "\n\n".join(filter(None, [prompt.system, prompt.user])) + "\n" + "".join(said)
+            return "\n\n".join(filter(None, [prompt.system, prompt.user])) + "".join(said)
         messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
         messages.append({"role": "user", "content": prompt.user})
         messages += [{"role": "assistant", "content": text} for text in said]
         return str((await self._post("/apply-template", {"messages": messages}))["prompt"])
+
+    async def _option(self, prompt: Prompt, option: str) -> list[int]:
+        """Tokens of an option; where plain text goes on, a space stands before it."""
+        goes_on = not self._has_template and not prompt.user[-1:].isspace()
+        return await self._tokenize(f" {option}" if goes_on else option)
 
     async def _end_tokens(self) -> list[int]:
         """The token that ends an answer: what the chat template puts there, else a line end."""

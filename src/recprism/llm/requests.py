@@ -141,10 +141,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choose(Request[Choice]):
-    """One of the options, never anything else. Raises `UsageError` for fewer than two."""
+    """One of the options, never anything else. Raises `UsageError` for fewer than two.
+
+    `neutral` is the same question about nothing. A backend with likelihoods takes off what an
+    option has there, so that common words do not win by being common (domain-conditional PMI,
+    Holtzman et al. 2021, "Surface Form Competition"); others do not read it.
+    """
 
     prompt: Prompt
     options: tuple[str, ...]
+    neutral: Prompt | None = None
 
     def __post_init__(self) -> None:
         if len(self.options) < 2 or "" in self.options:
@@ -155,7 +161,8 @@ class Choose(Request[Choice]):
 
     def map(self, change: Callable[[str], str]) -> Choose:
         options = tuple(map(change, self.options))
-        return replace(self, prompt=self.prompt.map(change), options=options)
+        neutral = None if self.neutral is None else self.neutral.map(change)
+        return replace(self, prompt=self.prompt.map(change), options=options, neutral=neutral)
 
     def read(self, value: Any) -> Choice:
         found = value["probabilities"]

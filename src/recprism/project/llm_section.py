@@ -74,7 +74,7 @@ class LlmBudget(Section):
     """Most tokens, read and written."""
     cost: Amount | None = None
     """Most cost, in the currency of `prices`."""
-    per: Duration = timedelta(days=1)
+    per: Duration = Field(default=timedelta(days=1), json_schema_extra={"default": "1d"})
     """The span that it is for: what was spent within the last `per` counts."""
 
 
