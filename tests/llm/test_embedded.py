@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -166,6 +167,22 @@ def test_a_cancelled_call_ends_at_the_next_token(tiny_chat: Path) -> None:
         return sum(thread.name == "recprism-llm-call" for thread in threading.enumerate())
 
     assert use(tiny_chat, work) == 0
+
+
+def test_a_process_may_end_while_the_model_writes(tiny_chat: Path) -> None:
+    code = f"""
+import asyncio
+from pathlib import Path
+from recprism.llm.embedded import EmbeddedBackend
+backend = EmbeddedBackend(Path({str(tiny_chat)!r}), threads=1)
+async def work():
+    call = backend._generate({{"prompt": [1], "n_predict": 50_000, "ignore_eos": True}})
+    asyncio.ensure_future(call)
+    await asyncio.sleep(0.2)
+asyncio.run(work())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ text and go on where it ends.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import math
 import mmap
@@ -18,7 +19,7 @@ import os
 import secrets
 import threading
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -34,6 +35,9 @@ MOST_THREADS = 4
 _FORCE = 1e5
 _HEAD_BYTES = 32 << 20
 _PROBE = "@"
+LONGEST_END_S = 30.0
+_UNDER_WAY: dict[threading.Event, threading.Event] = {}
+"""Calls inside llama.cpp: what is set when one has ended, and what ends it."""
 
 
 class EmbeddedBackend:
@@ -138,7 +142,7 @@ class EmbeddedBackend:
         request = {**body, "stream": True, "stream_options": {"include_usage": True}}
         async with self._turn:
             try:
-                await in_thread(lambda: self._server.handle_completions(request, take))
+                await in_thread(lambda: _run(self._server, request, take, stop))
             except asyncio.CancelledError:
                 stop.set()
                 raise
@@ -230,6 +234,29 @@ def _start(path: Path, key: str, threads: int) -> Any:
     # A server that is let go before its loop runs waits for that loop forever.
     server.handle_completions({"prompt": "a", "n_predict": 1})
     return server
+
+
+def _run(server: Any, request: Any, take: Callable[[Any], bool], stop: threading.Event) -> None:
+    """One completion, known to `_end_calls` while it lasts."""
+    done = threading.Event()
+    _UNDER_WAY[done] = stop
+    try:
+        server.handle_completions(request, take)
+    finally:
+        del _UNDER_WAY[done]
+        done.set()
+
+
+def _end_calls() -> None:
+    """Let what is under way end when the process does: Python must not go away beneath C++."""
+    calls = list(_UNDER_WAY.items())
+    for _, stop in calls:
+        stop.set()
+    for done, _ in calls:
+        done.wait(LONGEST_END_S)
+
+
+atexit.register(_end_calls)
 
 
 def _usual_threads() -> int:
