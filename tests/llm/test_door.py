@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recprism.errors import LLMUnavailable, UsageError
+from recprism.errors import DiskFull, LLMUnavailable, UsageError
 from recprism.llm import Budget, Choose, Complete, Door, Embed, Ledger, Price, Prompt, Role, Score
 from recprism.llm.backend import Backend
 from recprism.llm.requests import Outcome, Reply
@@ -302,6 +302,26 @@ def test_a_log_that_cannot_be_written_means_no_call(doors: Doors, tmp_path: Path
     assert outcome.state == "unavailable"
     assert "cannot be used" in outcome.why
     assert backend.asked == []
+
+
+class Forgetful(Ledger):
+    """Its disk fills between the question and the answer."""
+
+    def end(self, *_: Any) -> None:
+        raise DiskFull("llm.sqlite")
+
+    def keep(self, *_: Any) -> None:
+        raise DiskFull("llm.sqlite")
+
+
+def test_an_answer_that_came_is_given_when_the_disk_filled_meanwhile(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcome = doors(ScriptedLLM(["a drink"]), ledger=Forgetful(None)).ask("ask", question())
+    assert (outcome.state, outcome.value) == ("used", "a drink")
+    assert [record.getMessage()[:42] for record in caplog.records] == [
+        "The disk filled while writing `llm.sqlite`"
+    ] * 2
 
 
 def test_a_full_disk_means_no_call(doors: Doors, small_disk: Path) -> None:

@@ -102,6 +102,13 @@ def test_ordinary_text_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["x", "1 ", "a@", "a.", "+1", "[at]", "a ", "sk-", "AB12", "一"])
+def test_a_long_text_does_not_take_for_ever(piece: str) -> None:
+    """Of the square of its length nobody would see the end."""
+    redact(piece * (200_000 // len(piece)))
+
+
 @given(st.text())
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = redact(text)

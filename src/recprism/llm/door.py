@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
-from recprism.errors import LLMUnavailable, UsageError
+from recprism.errors import LLMUnavailable, RecPrismError, UsageError
 from recprism.llm.backend import Backend, in_thread
 from recprism.llm.ledger import Budget, Call, Ledger
 from recprism.llm.prompts import render
@@ -27,6 +28,7 @@ from recprism.llm.redact import redact
 from recprism.llm.requests import Outcome, Prompt, Reply, Request, State, content_of, hash_text
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 GRACE_S = 0.02
 """How long after its deadline a call may still hand over that it was late."""
 _CLOSED = "the language model was closed"
@@ -154,7 +156,8 @@ class Door:
         outcome = await self._send(settings, clean, number)
         if outcome.value is not None:
             about = None if subject is None else hash_text(subject)
-            self.ledger.keep(key, _to_json(outcome.value), about)
+            with _telling():
+                self.ledger.keep(key, _to_json(outcome.value), about)
         return outcome
 
     async def _send(self, settings: Role, request: Request[T], number: int) -> Outcome[T]:
@@ -180,7 +183,8 @@ class Door:
             state = "unavailable"
             return Outcome(state="unavailable", why=_said(error))
         finally:
-            self.ledger.end(number, state, usage, (perf_counter() - start) * 1000)
+            with _telling():
+                self.ledger.end(number, state, usage, (perf_counter() - start) * 1000)
 
     async def _backend(self, model: str) -> Backend:
         """The backend of a model; opening goes on when its first caller has given up."""
@@ -264,6 +268,15 @@ def _wait(future: Future[Outcome[T]], end: float | None) -> Outcome[T]:
         return Outcome(state="deadline", why="no answer within the deadline")
     except CancelledError:
         return Outcome(state="unavailable", why=_CLOSED)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """An answer that came is given, even when the disk filled meanwhile; the log is told."""
+    try:
+        yield
+    except RecPrismError as error:
+        _log.warning("%s", error)
 
 
 def _said(error: BaseException) -> str:

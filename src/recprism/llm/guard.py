@@ -41,7 +41,7 @@ class Ground:
     """What a sentence may say.
 
     `names` are items, labels and other names, to be written out whole; `numbers` plain numbers;
-    `amounts` texts of amounts with their unit, such as `$3.99` or `20 %`.
+    `amounts` texts of amounts, such as `$3.99` or `20 %`, which are said with their unit only.
     """
 
     names: tuple[str, ...] = ()
@@ -56,6 +56,8 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
     """
     words = plain_words(language)
     text = unicodedata.normalize("NFKC", sentence).strip()
+    if len(text) > MAX_CHARACTERS:
+        return (f"it has {len(text):,} characters, more than {MAX_CHARACTERS}",)
     spans = _name_spans(text, ground.names)
     covered = _cover(len(text), spans)
     found = [
@@ -88,8 +90,6 @@ def plain_words(language: str) -> frozenset[str]:
 def _form(sentence: str, text: str, covered: list[bool]) -> Iterator[str]:
     if not text:
         yield "it says nothing"
-    if len(text) > MAX_CHARACTERS:
-        yield f"it has {len(text)} characters, more than {MAX_CHARACTERS}"
     if any(unicodedata.category(c) in ("Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp") for c in sentence):
         yield "it has line ends or hidden characters"
     for match in _OTHER.finditer(text):
@@ -99,7 +99,7 @@ def _form(sentence: str, text: str, covered: list[bool]) -> Iterator[str]:
 
 def _quantities(text: str, ground: Ground, covered: list[bool]) -> Iterator[str]:
     amounts = {found.quantity for text in ground.amounts for found in find_quantities(text)}
-    numbers = {float(number) for number in ground.numbers} | {a.number for a in amounts}
+    numbers = {float(number) for number in ground.numbers}
     for found in find_quantities(text):
         if all(covered[found.start : found.end]):
             continue

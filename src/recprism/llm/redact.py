@@ -14,10 +14,14 @@ from collections.abc import Callable
 
 _GAP = r"[ \t.,;:_/()\-]{0,3}"
 _SHORT_GAP = r"[ \t./()\-]{0,3}"
+# Every part begins where a run of its characters begins: tried at each of them, a long text without
+# any address would take the square of its length.
+_LOCAL = r"[^\s@<>\"'(),;:\[\]]"
+_AT, _DOT = (rf"\s{{0,3}}[\[({{]\s{{0,3}}{word}\s{{0,3}}[\])}}]\s{{0,3}}" for word in ("at", "dot"))
 _EMAIL = re.compile(
-    r"[^\s@<>\"'(),;:\[\]]+\s{0,2}@\s{0,2}[^\s@<>\"'(),;:\[\]]+\s{0,2}\.\s{0,2}[^\W\d_]{2,}"
-    r"|[\w.+-]+\s*[\[({]\s*at\s*[\])}]\s*[\w-]+(?:\s*(?:\.|[\[({]\s*dot\s*[\])}])\s*[\w-]+)+"
-    r"|[\w.+-]+\s+at\s+[\w-]+\s+dot\s+[a-z]{2,}",
+    rf"(?<!{_LOCAL}){_LOCAL}+\s{{0,2}}@\s{{0,2}}{_LOCAL}+\s{{0,2}}\.\s{{0,2}}[^\W\d_]{{2,}}"
+    rf"|(?<![\w.+-])[\w.+-]+{_AT}[\w-]+(?:(?:\s{{0,3}}\.\s{{0,3}}|{_DOT})[\w-]+)+"
+    r"|(?<![\w.+-])[\w.+-]+\s{1,3}at\s{1,3}[\w-]+\s{1,3}dot\s{1,3}[a-z]{2,}",
     re.IGNORECASE,
 )
 _KEY = re.compile(
