@@ -34,6 +34,13 @@ _PERSON = re.compile(
     rf"|[您你他她](?:们)?(?:[{HAN}]{{0,3}})(?:是|患|有|属于|作为|可能|看来|似乎)|作为|身为",
     re.IGNORECASE,
 )
+_WRITTEN_LARGE = frozenset(
+    [
+        *["I", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+        *["January", "February", "March", "April", "May", "June", "July", "August", "September"],
+        *["October", "November", "December"],
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +189,17 @@ def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[st
         if all(settled[slice(*match.span())]):
             continue
         parts = re.split(r"['’]", match[0].lower())
-        if not all(part in words for part in parts):
+        # A capital makes a plain word a name, such as the second one in `Apple Watch`.
+        is_name = match[0] != match[0].lower() and not _begins(text, match.start())
+        is_name &= match[0].split("'")[0].split("’")[0] not in _WRITTEN_LARGE
+        if is_name or not all(part in words for part in parts):
             yield f"`{match[0]}` is not in the evidence"
+
+
+def _begins(text: str, at: int) -> bool:
+    """Whether a sentence begins at `at`."""
+    before = text[:at].rstrip(" \"'“‘(")
+    return not before or before[-1] in ".!?:…"
 
 
 def _han(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[str]:
