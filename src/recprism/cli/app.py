@@ -13,6 +13,7 @@ from recprism.cli import (
     evaluate,
     explain,
     init,
+    llm,
     profile,
     recommend,
     schema,
@@ -43,6 +44,7 @@ app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(llm.app, name="llm")
 
 
 def _show_version(wanted: bool) -> None:

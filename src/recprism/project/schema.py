@@ -2,15 +2,16 @@
 
 The docstring under a field is its documentation: the JSON Schema, the reference page and the
 messages of `check` are generated from here, so a setting is written once. Unknown keys are errors.
-What tables hold stands in `data_sections.py`, what a list is in `task_sections.py`, the values that
-keys take in `fields.py`; all of it is imported from here.
+What tables hold stands in `data_sections.py`, what a list is in `task_sections.py`, the language
+model in `llm_section.py`, the values that keys take in `fields.py`; all of it is imported from
+here.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from recprism.project.data_sections import (
     Audience,
@@ -44,6 +45,7 @@ from recprism.project.fields import (
     parse_duration,
     parse_moment,
 )
+from recprism.project.llm_section import Llm, LlmBudget, LlmPrice, LlmRole
 from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
 
 __all__ = [
@@ -64,6 +66,9 @@ __all__ = [
     "LinkEnd",
     "LinkTable",
     "Llm",
+    "LlmBudget",
+    "LlmPrice",
+    "LlmRole",
     "LossWeight",
     "MissingRule",
     "Moment",
@@ -331,23 +336,6 @@ class EvaluateTask(Section):
     `until` on which a user did."""
     k: StrictInt = Field(default=10, ge=1)
     """Cut-off of the metric NDCG@k."""
-
-
-class Llm(Section):
-    backend: Literal["none"] = "none"
-    """The language model: this version knows `none`."""
-    roles: dict[
-        Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"], Switch
-    ] = {}
-    """Which roles are on; this version knows `embed`."""
-
-    @field_validator("roles")
-    @classmethod
-    def _only_embed(cls, roles: dict[str, bool]) -> dict[str, bool]:
-        on = [role for role, switch in roles.items() if switch and role != "embed"]
-        if on:
-            raise ValueError(f"role `{on[0]}` cannot be switched on in this version; write `off`")
-        return roles
 
 
 class Store(Section):

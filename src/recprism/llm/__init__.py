@@ -1,0 +1,42 @@
+"""One door to language models. It knows nothing of recommending."""
+
+from recprism.llm.backend import Backend
+from recprism.llm.door import Door, Price, Role
+from recprism.llm.guard import Ground, refuse
+from recprism.llm.ledger import Budget, Ledger, Spent
+from recprism.llm.opening import open_door
+from recprism.llm.redact import redact
+from recprism.llm.requests import (
+    Choice,
+    Choose,
+    Complete,
+    Embed,
+    Outcome,
+    Prompt,
+    Reply,
+    Request,
+    Score,
+)
+
+__all__ = [
+    "Backend",
+    "Budget",
+    "Choice",
+    "Choose",
+    "Complete",
+    "Door",
+    "Embed",
+    "Ground",
+    "Ledger",
+    "Outcome",
+    "Price",
+    "Prompt",
+    "Reply",
+    "Request",
+    "Role",
+    "Score",
+    "Spent",
+    "open_door",
+    "redact",
+    "refuse",
+]
