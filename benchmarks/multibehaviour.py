@@ -60,9 +60,9 @@ SECTIONS: Mapping[str, Any] = {
     "signals": {"refit": True},
     "ranker": {"epochs": 12},
 }
-"""The project beside its sources. One list per user is little to learn from in five passes, and
-validation gains until the fourth to eighth of twelve. The training files are all known when the test is asked, so the
-signals are fitted anew on them, as every project does by default."""
+"""The project beside its sources. One list per user is little to learn from in five passes;
+validation gains until the fourth to eighth of twelve. The training files are all known when the
+test is asked, so the signals are fitted anew on them, as every project does by default."""
 METRICS = {f"hr@{K}": recall, f"ndcg@{K}": ndcg}
 CAVEATS = (
     "Views and carts of a test item stay in the training files, so most of the test asks which of "
