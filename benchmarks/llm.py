@@ -192,7 +192,7 @@ def calibration_error(model: LabelModel, vectors: NDArray[np.float32], truth: Fl
     best = probabilities.argmax(axis=1)
     rows = np.arange(len(best))
     sure, right = probabilities[rows, best], truth[rows, best]
-    parts = np.array_split(np.argsort(sure), 10)
+    parts = np.array_split(np.argsort(sure), min(10, len(sure)))
     return float(np.mean([abs(sure[part].mean() - right[part].mean()) for part in parts]))
 
 

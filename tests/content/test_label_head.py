@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.reference.plain_labels import plain_log_odds
 
 from recprism.content.label_head import COOLING, FOLDS, WAYS, Way, fit_head, held_out_scores
-from recprism.content.label_model import best_scale, learn, sigmoid, softmax
+from recprism.content.label_model import calibrate, learn, sigmoid, softmax
 from recprism.content.projection import unit
 from recprism.content.taxonomy import Meanings
 from recprism.data.dataset import FloatArray
@@ -112,6 +112,18 @@ def test_overconfident_scores_are_cooled_and_modest_ones_sharpened() -> None:
     label = (rng.random((3000, 1)) > shares.cumsum(axis=1)).sum(axis=1).clip(0, 3)
     targets = label[:, None] == np.arange(4)
     for factor in (0.5, 1.0, 4.0):
-        assert best_scale(scores * factor, targets, False) == pytest.approx(1 / factor, rel=0.15)
-        one = rng.random((3000, 4)) < sigmoid(scores)
-        assert best_scale(scores * factor, one, True) == pytest.approx(1 / factor, rel=0.15)
+        scale, shift = calibrate(scores * factor, targets, is_multi=False)
+        assert scale == pytest.approx(1 / factor, rel=0.15)
+        assert shift == 0.0
+        one = rng.random((3000, 4)) < sigmoid(scores - 1.0)
+        scale, shift = calibrate(scores * factor, one, is_multi=True)
+        assert scale == pytest.approx(1 / factor, rel=0.15)
+        assert shift == pytest.approx(-1.0, abs=0.1)
+
+
+def test_nothing_true_or_everything_true_still_gives_a_curve() -> None:
+    scores = np.random.default_rng(7).normal(size=(50, 3))
+    for truth in (np.zeros((50, 3), np.bool_), np.ones((50, 3), np.bool_)):
+        scale, shift = calibrate(scores, truth, is_multi=True)
+        assert np.isfinite([scale, shift]).all()
+        assert scale > 0

@@ -4,6 +4,10 @@ In come a catalog and the vectors of its texts, out comes the catalog with a col
 (null where the label is given, or nothing fits) and `confidence:NAME` beside each `label:NAME` that
 some items lack. The decision worth knowing: a guess never enters `label:NAME`, so that what was
 given and what was guessed can always be told apart.
+
+Texts are passages here, which training has encoded anyway, and names are queries; each are moved to
+their own center, since E5 puts the two at different places. Otherwise the first labels that have
+texts of their own would draw all other texts to them.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ import polars as pl
 
 from recprism.content.encoder import Encoder
 from recprism.content.label_model import LabelModel, learn
+from recprism.content.projection import unit
 from recprism.content.taxonomy import Meanings, Taxonomy
-from recprism.content.vectors import Content
+from recprism.content.vectors import CENTER_FROM, Content
 from recprism.data.dataset import Catalog, FloatArray, IntArray, KindTable
 
 
@@ -28,12 +33,16 @@ class LabelledRows:
 
     `text_row` [n] are rows of `Content.vectors`; the first `len(label)` of them carry the label
     number `label` (of a text that items label differently, the most frequent), the others none.
+    `vectors` [n, size] are moved already; `move` [size] does it to others. Moved vectors differ
+    more than the encoder's; `sharpness` says how much less they should count for it.
     """
 
     meanings: Meanings
     vectors: FloatArray
     text_row: IntArray
     label: IntArray
+    move: FloatArray
+    sharpness: float
 
     @property
     def labelled(self) -> FloatArray:
@@ -48,7 +57,11 @@ class LabelledRows:
     def learn(self) -> LabelModel:
         """The model that the labelled texts allow."""
         targets = self.label[:, None] == np.arange(len(self.meanings.names))
-        return learn(self.meanings, self.labelled, targets)
+        return learn(self.meanings, self.labelled, targets, sharpness=self.sharpness)
+
+    def place(self, raw: FloatArray) -> FloatArray:
+        """Passages [n, size] as the encoder made them, where the model expects them."""
+        return unit(raw - self.move)
 
 
 def rows_of(
@@ -69,8 +82,20 @@ def rows_of(
     bare = np.setdiff1d(table.filter(pl.col("label").is_null())["text"].to_numpy(), known)
     rows = np.concatenate([known, bare]).astype(np.int32)
     codes = given["label"].cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
-    meanings = Taxonomy(names).encode(encoder, is_query=False, cache=cache)
-    return LabelledRows(meanings, content.vectors[rows].astype(np.float32), rows, codes)
+    meanings = Taxonomy(names).encode(encoder, is_query=True, cache=cache)
+    return _moved(meanings, content.vectors[rows].astype(np.float32), rows, codes)
+
+
+def _moved(
+    meanings: Meanings, raw: FloatArray, text_row: IntArray, label: IntArray
+) -> LabelledRows:
+    """Texts and names around their centers, unless there are too few to have one."""
+    share = np.float32(len(raw) >= CENTER_FROM)
+    move = share * raw.mean(axis=0)
+    texts, names = raw - move, meanings.vectors - share * meanings.vectors.mean(axis=0)
+    lengths = np.linalg.norm(texts, axis=1).mean() * np.linalg.norm(names, axis=1).mean()
+    meanings = replace(meanings, vectors=unit(names))
+    return LabelledRows(meanings, unit(texts), text_row, label, move, float(lengths))
 
 
 def guess_items(

@@ -5,20 +5,20 @@ is learned depends on how many texts there are:
 
 * none: the nearest meaning;
 * a few: the mean of a label's meanings and its texts (prototypes: Snell et al., 2017);
-* `HEAD_FROM` or more: a linear discriminant whose class means and covariance are shrunk towards the
-  names, then sharpened by logistic regression that is held near it (see `label_head`). Its
+* `HEAD_FROM` or more, and half as many as labels: a linear discriminant whose class means are
+  shrunk towards the names, which logistic regression may sharpen (see `label_head`). Its
   probabilities are made honest on texts that were held out (Guo et al., 2017).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.content.label_head import MOST_PAIRS, WAYS, Fitted, Way, fit_head, held_out_scores
+from recprism.content.label_head import MOST_PAIRS, WAYS, Way, fit_head, held_out_scores
 from recprism.content.projection import unit
 from recprism.content.taxonomy import Meanings
 from recprism.data.dataset import FloatArray, IntArray
@@ -33,10 +33,11 @@ threshold of 0.35 nine of ten headlines keep their right label, nine of ten othe
 NAME_WEIGHT = 1.0
 """A label's name counts as much as so many examples."""
 HEAD_FROM = 32
-"""With so many labelled texts a head is learned."""
+"""With so many labelled texts, and half as many as there are labels, a head is learned."""
 NEXT_BEST = 0.5
 """Several labels without a head: those at least so likely, compared with the best, are given."""
 _SCALES = np.geomspace(0.05, 20.0, 121)
+_NEWTON_STEPS, _RIDGE = 25, 1e-3
 _CUTS = np.linspace(0.05, 0.95, 37)
 
 
@@ -127,19 +128,32 @@ def learn(
     targets: NDArray[np.bool_],
     *,
     is_multi: bool = False,
+    sharpness: float = 1.0,
 ) -> LabelModel:
     """The best model that the labelled texts allow.
 
     `vectors` [n, size] of texts and `targets` [n, n_labels], which labels each carries; n may be 0.
+    Without a head, cosines are multiplied by `sharpness`, which is for vectors that differ more
+    than the encoder's own.
     """
-    if len(vectors) < HEAD_FROM or targets.any(axis=0).sum() < 2:
-        return _prototypes(meanings, vectors, targets, is_multi)
+    enough = max(HEAD_FROM, len(meanings.names) // 2)
+    if len(vectors) < enough or targets.any(axis=0).sum() < 2:
+        found = _prototypes(meanings, vectors, targets, is_multi)
+        return replace(found, weights=found.weights * np.float32(sharpness))
     names = meanings.of_labels()
     way, scores, rows = best_way(names, vectors, targets, is_multi=is_multi)
-    scale = best_scale(scores, targets[rows], is_multi)
-    cut = _best_cut(sigmoid(scores * scale), targets[rows]) if is_multi else 0.5
+    scale, shift = calibrate(scores, targets[rows], is_multi)
+    cut = _best_cut(sigmoid(scores * scale + shift), targets[rows]) if is_multi else 0.5
     fitted = fit_head(names, vectors, targets, way, is_multi=is_multi)
-    return _head(meanings.names, fitted, scale, is_multi, cut)
+    return LabelModel(
+        meanings.names,
+        (fitted.weights * scale).astype(np.float32),
+        (fitted.bias * scale + shift).astype(np.float32),
+        np.arange(len(meanings.names), dtype=np.int32),
+        "head",
+        is_multi,
+        cut,
+    )
 
 
 def best_way(
@@ -163,7 +177,8 @@ def best_way(
         )
         truth = targets[rows]
         if is_multi:
-            likely = sigmoid(scores * best_scale(scores, truth, is_multi))
+            scale, shift = calibrate(scores, truth, is_multi)
+            likely = sigmoid(scores * scale + shift)
             worth = _overlap(give(likely, _best_cut(likely, truth), is_multi), truth)
         else:
             worth = float(truth[np.arange(len(rows)), scores.argmax(axis=1)].mean())
@@ -191,20 +206,6 @@ def _prototypes(
     )
 
 
-def _head(
-    names: tuple[str, ...], fitted: Fitted, scale: float, is_multi: bool, cut: float
-) -> LabelModel:
-    return LabelModel(
-        names,
-        (fitted.weights * scale).astype(np.float32),
-        (fitted.bias * scale).astype(np.float32),
-        np.arange(len(names), dtype=np.int32),
-        "head",
-        is_multi,
-        cut,
-    )
-
-
 def give(probabilities: Probabilities, cut: float | None, is_multi: bool) -> NDArray[np.bool_]:
     """The best label of each row and, where several are allowed, those above the cut.
 
@@ -219,25 +220,40 @@ def give(probabilities: Probabilities, cut: float | None, is_multi: bool) -> NDA
     return out
 
 
-def best_scale(scores: Probabilities, targets: NDArray[np.bool_], is_multi: bool) -> float:
-    """What to multiply held-out scores [n, k] with so that they can be believed.
+def calibrate(
+    scores: Probabilities, targets: NDArray[np.bool_], is_multi: bool
+) -> tuple[float, float]:
+    """What to multiply held-out scores [n, k] with, and what to add, so that they can be believed.
 
-    One label per text: that the probability of the best label tells how often it is right. The
-    likelihood of all labels, the usual measure, is ruled by a few texts of labels that nothing was
-    learned of, and makes all others too modest.
+    One label per text: nothing is added, and the probability of the best label tells how often it
+    is right. The likelihood of all labels, the usual measure, is ruled by a few texts of labels
+    that nothing was learned of, and makes all others too modest. Several labels: a logistic curve
+    over all pairs of a text and a label (Platt, 1999).
     """
+    if is_multi:
+        return _logistic_curve(scores.ravel(), targets.ravel())
 
     def loss(scale: float) -> float:
-        scaled = scores * scale
-        if is_multi:
-            return float((np.logaddexp(0.0, scaled) - scaled * targets).mean())
-        shares = softmax(scaled)
+        shares = softmax(scores * scale)
         best = shares.argmax(axis=1)
         rows = np.arange(len(best))
         sure = np.clip(shares[rows, best], 1e-6, 1.0 - 1e-6)
         return -float(np.where(targets[rows, best], np.log(sure), np.log1p(-sure)).mean())
 
-    return float(min(_SCALES, key=loss))
+    return float(min(_SCALES, key=loss)), 0.0
+
+
+def _logistic_curve(score: Probabilities, truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and shift of a rising logistic curve through `score` [n], by Newton's method."""
+    spread = float(score.std()) or 1.0  # steps overshoot where scores are large
+    columns = np.stack([score / spread, np.ones_like(score)])
+    at = np.zeros(2)
+    for _ in range(_NEWTON_STEPS):
+        likely = sigmoid(at @ columns)
+        slope = columns @ (likely - truth) + _RIDGE * at
+        curve = (columns * (likely * (1.0 - likely))) @ columns.T + _RIDGE * np.eye(2)
+        at = at - np.linalg.solve(curve, slope)
+    return max(float(at[0]) / spread, float(_SCALES[0])), float(at[1])
 
 
 def _best_cut(probabilities: Probabilities, targets: NDArray[np.bool_]) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recprism.content.label_choice import wavering
-from recprism.content.label_model import HEAD_FROM, LabelModel, best_scale, best_way, softmax
+from recprism.content.label_model import HEAD_FROM, LabelModel, best_way, calibrate, softmax
 from recprism.content.taxonomy import Meanings
 from recprism.data.dataset import FloatArray, IntArray
 
@@ -47,7 +47,7 @@ def disagreements(meanings: Meanings, vectors: FloatArray, label: IntArray) -> l
     targets = label[:, None] == np.arange(len(meanings.names))
     _, scores, rows = best_way(meanings.of_labels(), vectors, targets, all_folds=True)
     shares = np.empty_like(scores)
-    shares[rows] = softmax(scores * best_scale(scores, targets[rows], is_multi=False))
+    shares[rows] = softmax(scores * calibrate(scores, targets[rows], is_multi=False)[0])
     return _doubts(meanings.names, shares, label)
 
 

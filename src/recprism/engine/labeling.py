@@ -42,8 +42,8 @@ class Labeling:
         raw = encode_texts(encoder, [text]).astype(np.float32)
         labels = {}
         for name in kind.label_names:
-            _, model = self._learn(kind, name, encoder)
-            (guess,) = model.guess(raw, self._model.project.content.unknown_below)
+            rows, model = self._learn(kind, name, encoder)
+            (guess,) = model.guess(rows.place(raw), self._model.project.content.unknown_below)
             labels[name] = _label(guess.name, guess.confidence, GUESSED)
         return {"kind": kind.name, "items": [{"id": None, "text": text, "labels": labels}]}
 
