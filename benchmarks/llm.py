@@ -9,8 +9,8 @@ each (three draws, averaged), `full` all texts that are not reported on. `FOLDER
 sets in folders of their own; a set that is not there is skipped with a reason. At most N distinct
 texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
 the share of texts with the right label, of sets with several labels per text the mean overlap
-(Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown` is
-never answered.
+(Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
+is never answered.
 """
 
 from __future__ import annotations

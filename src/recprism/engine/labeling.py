@@ -17,9 +17,10 @@ from recprism.content.encoder import Encoder, open_encoder
 from recprism.content.label_items import LabelledRows, guess_items, rows_of
 from recprism.content.label_model import UNKNOWN_LABEL, LabelModel
 from recprism.content.label_review import Doubt, disagreements, undecided
+from recprism.content.projection import unit
 from recprism.content.propose import propose
 from recprism.content.taxonomy import Taxonomy
-from recprism.data.dataset import KindTable
+from recprism.data.dataset import FloatArray, KindTable
 from recprism.errors import UsageError
 from recprism.model import Model
 
@@ -39,11 +40,11 @@ class Labeling:
     def text(self, kind: KindTable, text: str) -> dict[str, Any]:
         """The labels of one text, all of them guessed."""
         encoder = self._encoder(kind)
-        raw = encode_texts(encoder, [text]).astype(np.float32)
         labels = {}
         for name in kind.label_names:
             rows, model = self._learn(kind, name, encoder)
-            (guess,) = model.guess(rows.place(raw), self._model.project.content.unknown_below)
+            vector = self._placed(text, rows, encoder)
+            (guess,) = model.guess(vector, self._model.project.content.unknown_below)
             labels[name] = _label(guess.name, guess.confidence, GUESSED)
         return {"kind": kind.name, "items": [{"id": None, "text": text, "labels": labels}]}
 
@@ -111,6 +112,17 @@ class Labeling:
         below = self._model.project.content.unknown_below
         catalog, _ = guess_items(self._model.catalog, self._model.content, encoder, below)
         return catalog.kinds[kind.name]
+
+    def _placed(self, text: str, rows: LabelledRows, encoder: Encoder) -> FloatArray:
+        """The vector [1, size] of a text that is no item's, where a model of labels expects it.
+
+        People leave out what the texts of a catalog share, such as brands. Read as a wish and seen
+        from the center of wishes, what is left out does not count.
+        """
+        center = self._model.content.wish_center
+        if not center.any():  # too few texts to have one
+            return rows.place(encode_texts(encoder, [text]).astype(np.float32))
+        return unit(encode_texts(encoder, [text], is_query=True).astype(np.float32) - center)
 
     def _doubts(
         self, kind: KindTable, name: str, doubts: Sequence[Doubt], texts: Any, why: str
