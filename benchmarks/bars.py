@@ -170,6 +170,14 @@ def _taobao() -> list[Measure]:
     return rows
 
 
+_LABELLED = {
+    "grocery_departments": "grocery departments",
+    "grocery_categories": "grocery categories",
+    "captions_zh": "Chinese captions",
+    "film_genres": "film genres",
+    "drug_conditions": "drug reviews",
+}
+
 MEASURES: tuple[Measure, ...] = (
     *_grocery("products", "NDCG@10", _aim(0.320), _boosted(0.316)),
     *_grocery("coupons", "NDCG@5", _personal("coupons"), _boosted(0.291)),
@@ -194,6 +202,15 @@ MEASURES: tuple[Measure, ...] = (
     *_sequences("toys", "Toys", _small(0.0970, 0.0580), _small(0.0970, 0.0580)),
     *_sequences("movielens", "MovieLens-100K", {}, {}),
     *_taobao(),
+    *(
+        Measure(
+            "labels",
+            f"Labels, {title}: {known.replace('_', ' ')}",
+            ("labels", name, known, "encoder", "accuracy"),
+        )
+        for name, title in _LABELLED.items()
+        for known in ("zero_shot", "8_shot", "full")
+    ),
     *(
         Measure(
             "peers",

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.llm import as_text as llm_text
 from benchmarks.multibehaviour import as_text as behaviors_text
 from benchmarks.peers import movielens
 from benchmarks.peers.table import as_text as peers_text
@@ -89,6 +90,12 @@ def _taobao(setting: Setting) -> list[str]:
     return [str(_in_data(setting, "taobao"))]
 
 
+def _labels(setting: Setting) -> list[str]:
+    if setting.data is None:
+        raise Absent("no folder of data was named (`DATA=FOLDER`)")
+    return ["--data", str(setting.data), "--folder", str(setting.folder / "llm")]
+
+
 def _peers(setting: Setting) -> list[str]:
     if not setting.peers:
         raise Absent("not asked for (`PEERS=1`); it installs recommenders of others")
@@ -122,6 +129,7 @@ PARTS: Mapping[str, Part] = {
     "taobao": Part(
         "Taobao: views, carts and buys", "benchmarks.multibehaviour", _taobao, behaviors_text
     ),
+    "labels": Part("Labels for real texts, by the encoder", "benchmarks.llm", _labels, llm_text),
     "peers": Part(
         "MovieLens-100K beside recommenders of others", "benchmarks.peers", _peers, peers_text
     ),

@@ -185,6 +185,18 @@ def test_a_text_is_classified(trained_shop: Path) -> None:
     assert "department" in run(*words).stdout
 
 
+def test_labels_are_proposed_and_doubts_listed(trained_shop: Path) -> None:
+    words = ["classify", trained_shop, "--kind", "products"]
+    found = document(*words, "--propose", 4)
+    assert len(found["labels"]) == 4
+    assert found["labels"][0]["examples"][0] in run(*words, "--propose", 4).stdout
+    listed = document(*words)
+    assert ("To look at:" in run(*words).stdout) == bool(listed["review"])
+    both = run(*words, "--propose", 4, "--text", "milk")
+    assert both.exit_code == 2
+    assert "`--text` and `--propose` exclude each other" in both.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

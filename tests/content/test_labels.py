@@ -7,11 +7,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from recprism.content.encoder import Encoder
-from recprism.content.labels import UNKNOWN_LABEL, Guess, LabelModel, label_texts
+from recprism.content.label_model import HEAD_FROM, learn
+from recprism.content.labels import UNKNOWN_LABEL, Guess, label_texts, learn_labels, tag_texts
 from recprism.content.projection import unit
+from recprism.content.taxonomy import Meanings, Taxonomy
+from recprism.data.dataset import FloatArray
 from recprism.errors import UnknownName, UsageError
+
+
+def meanings(vectors: FloatArray) -> Meanings:
+    """One label per row."""
+    names = tuple(f"label {row}" for row in range(len(vectors)))
+    return Meanings(names, vectors, np.arange(len(vectors), dtype=np.int32))
+
+
+def nothing(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """No texts to learn from."""
+    return vectors[:0], np.zeros((0, len(vectors)), np.bool_)
+
 
 TOPICS = ["sports", "food", "finance"]
 HEADLINES = [
@@ -63,7 +79,7 @@ def test_a_label_without_examples_is_known_by_its_name(encoder: Encoder) -> None
 
 
 def test_repeated_names_count_once(encoder: Encoder) -> None:
-    assert LabelModel.build(["a", "b", "a"], encoder).names == ("a", "b")
+    assert learn_labels(["a", "b", "a"], encoder).names == ("a", "b")
 
 
 def test_vectors_are_kept_in_the_cache(encoder: Encoder, tmp_path: Path) -> None:
@@ -98,7 +114,7 @@ def test_labels_that_cannot_be_told_apart_are_refused(
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        LabelModel.build(names, encoder, examples=examples)
+        learn_labels(names, encoder, examples=examples)
 
 
 @settings(deadline=None, max_examples=60)
@@ -106,7 +122,7 @@ def test_labels_that_cannot_be_told_apart_are_refused(
 def test_confidence_lies_between_chance_and_certainty(k: int, seed: int, below: float) -> None:
     rng = np.random.default_rng(seed)
     vectors = unit(rng.normal(size=(k, 6)).astype(np.float32))
-    model = LabelModel(tuple(f"label {row}" for row in range(k)), vectors)
+    model = learn(meanings(vectors), *nothing(vectors))
     texts = np.concatenate([vectors, unit(rng.normal(size=(5, 6)).astype(np.float32))])
     guesses = model.guess(texts, below)
     for row, guess in enumerate(guesses):
@@ -118,5 +134,56 @@ def test_confidence_lies_between_chance_and_certainty(k: int, seed: int, below: 
 
 def test_labels_that_mean_the_same_are_chance() -> None:
     same = np.tile(np.array([[1.0, 0.0]], np.float32), (3, 1))
-    (guess,) = LabelModel(("a", "b", "c"), same).guess(same[:1], 0.0)
+    (guess,) = learn(meanings(same), *nothing(same)).guess(same[:1], 0.0)
     assert guess == Guess(UNKNOWN_LABEL, 0.0)
+
+
+FRUIT = ["apples", "pears", "grapes", "plums", "cherries", "peaches", "bananas", "oranges"]
+TOOLS = ["hammer", "pliers", "wrench", "handsaw", "chisel", "drill", "spanner", "file"]
+BOTH = [f"{fruit} and a {tool}" for fruit, tool in zip(FRUIT, TOOLS, strict=True)]
+SHELVES = ["shelf A", "shelf B"]
+
+
+def test_a_label_is_known_by_what_lies_below_it(encoder: Encoder) -> None:
+    parents = {"shampoo": "DEPT 7", "vitamins": "DEPT 7", "fruit": "DEPT 2", "vegetables": "DEPT 2"}
+    taxonomy = Taxonomy(["DEPT 2", "DEPT 7"], parents=parents)
+    guesses = label_texts(["apples", "hair wash", "carrots"], taxonomy, encoder, 0.3)
+    assert [guess.name for guess in guesses] == ["DEPT 2", "DEPT 7", "DEPT 2"]
+
+
+def test_a_description_says_what_a_name_does_not(encoder: Encoder) -> None:
+    taxonomy = Taxonomy(["A", "B"], descriptions={"A": "sports and games", "B": "food and drink"})
+    guesses = label_texts(["a football match", "lentil soup"], taxonomy, encoder, 0.3)
+    assert [guess.name for guess in guesses] == ["A", "B"]
+
+
+def test_many_examples_teach_a_head_with_believable_confidence(encoder: Encoder) -> None:
+    more = [f"fresh {word}" for word in FRUIT] + [f"{word} juice" for word in FRUIT]
+    most = [f"steel {word}" for word in TOOLS] + [f"a new {word}" for word in TOOLS]
+    examples = {"shelf A": FRUIT + more, "shelf B": TOOLS + most}
+    model = learn_labels(SHELVES, encoder, examples=examples)
+    assert model.basis == "head"
+    found = label_texts(["lemons", "screwdriver", ""], SHELVES, encoder, 0.5, examples=examples)
+    assert [guess.name for guess in found] == ["shelf A", "shelf B", UNKNOWN_LABEL]
+    assert found[0].confidence > 0.9
+
+
+@pytest.mark.parametrize("repeats", [1, 2])  # few and many examples
+def test_a_text_may_have_several_labels(encoder: Encoder, repeats: int) -> None:
+    fruit = FRUIT + BOTH + [f"ripe {word}" for word in FRUIT] * (repeats - 1)
+    tools = TOOLS + BOTH + [f"heavy {word}" for word in TOOLS] * (repeats - 1)
+    examples = {"shelf A": fruit, "shelf B": tools}
+    assert (len(set(fruit + tools)) >= HEAD_FROM) == (repeats == 2)
+    texts = ["apricots and a screwdriver", "lemons", "screwdriver", " "]
+    found = tag_texts(texts, SHELVES, encoder, 0.0, examples=examples)
+    if repeats == 2:
+        assert {guess.name for guess in found[0]} == set(SHELVES)
+    assert [guess.name for guess in found[1]] == ["shelf A"]
+    assert [guess.name for guess in found[2]] == ["shelf B"]
+    assert found[3] == (Guess(UNKNOWN_LABEL, 0.0),)
+
+
+def test_one_label_per_text_is_one_guess_in_a_row(encoder: Encoder) -> None:
+    model = learn_labels(TOPICS, encoder)
+    vectors = encoder.encode(["tennis", "股市"], is_query=True)
+    assert model.guess_all(vectors, 0.1) == [(guess,) for guess in model.guess(vectors, 0.1)]

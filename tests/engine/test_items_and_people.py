@@ -64,10 +64,33 @@ def test_a_text_gets_the_labels_of_the_kind_with_confidence(engine: Engine) -> N
     assert list(row["labels"]) == ["department", "family"]
     assert row["labels"]["family"]["value"] == "milk"
     assert all(0 <= label["confidence"] <= 1 for label in row["labels"].values())
+    assert {label["source"] for label in row["labels"].values()} == {"encoder"}
 
 
 def test_items_that_have_all_labels_need_none(engine: Engine) -> None:
-    assert engine.classify("products") == {"kind": "products", "items": []}
+    found = engine.classify("products")
+    assert (found["kind"], found["items"]) == ("products", [])
+    for row in found["review"]:  # a given label that the text speaks against
+        assert row["given"] not in (None, row["suggested"])
+        assert row["confidence"] > row["second_confidence"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_labels_are_proposed_from_the_words_of_items(engine: Engine) -> None:
+    found = engine.propose_labels("products", 6)
+    names = [label["name"] for label in found["labels"]]
+    assert found["kind"] == "products"
+    assert len(set(names)) == len(names) == 6
+    assert sum(label["items"] for label in found["labels"]) == 60
+    assert engine.propose_labels("products", 6) == found
+    json.dumps(found, allow_nan=False)
+
+
+def test_one_label_is_nothing_to_propose(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="`propose` is 1, at least 2 labels"):
+        engine.propose_labels("products", 1)
+    with pytest.raises(UsageError, match=r"Items of `coupons` have 0 distinct text\(s\)"):
+        engine.propose_labels("coupons", 3)
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])

@@ -11,6 +11,7 @@ import pytest
 from tests.data.small_project import write_project
 from tests.engine.contract import check_answer, ids
 
+from recprism.data.saved import open_report
 from recprism.engine import Engine, open_engine
 from recprism.errors import DataError, RecPrismError, UsageError
 from recprism.pipeline import Artifact, plan, train
@@ -165,7 +166,27 @@ def test_items_without_a_label_get_a_guess(tmp_path: Path) -> None:
     _, engine = trained(tmp_path, {"items.csv": items})
     (row,) = engine.classify("goods")["items"]
     assert (row["id"], row["text"]) == ("0012", "Cheese")
-    assert row["labels"]["shelf"]["value"] in ("dairy", "unknown")
+    label = row["labels"]["shelf"]
+    assert label["value"] in ("dairy", "unknown")
+    assert label["source"] == "encoder"
+
+
+def test_guessed_labels_are_used_and_counted_but_never_taken_for_given(tmp_path: Path) -> None:
+    words = {"dairy": ["milk", "cheese", "yogurt", "butter"], "tools": ["hammer", "saw", "pliers"]}
+    rows = [f"{shelf}-{n},{w},{shelf}" for shelf, own in words.items() for n, w in enumerate(own)]
+    items = "\n".join(["sku,name,shelf", *rows, "x,goat cheese,", "y,claw hammer,", "z,Milk,"])
+    artifact, engine = trained(tmp_path, {"items.csv": items + "\n"})
+    shown = {row["id"]: row["labels"]["shelf"] for row in engine.classify("goods")["items"]}
+    assert [shown[item]["value"] for item in "xyz"] == ["dairy", "tools", "dairy"]
+    assert {label["source"] for label in shown.values()} == {"encoder"}
+    table = engine.model.catalog.kinds["goods"]
+    place = table.ids.index("x")
+    assert table.table["label:shelf"][place] is None
+    assert table.label("shelf")[place] == "dairy"
+    assert engine.model.labels.of(table.start + place) == {"shelf": "dairy"}
+    (line,) = [r for r in open_report(artifact.path) if r["rule"] == "label-guessed"]
+    assert (line["source"], line["count"]) == ("items.goods:shelf", 3)
+    assert line["examples"] == ["from examples"]
 
 
 def test_two_tasks_on_one_kind_show_nothing_twice(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Labels of all items as small numbers, flowing along links.
 
-In comes a `Catalog`, out goes one code per label and item. An item of a kind that has no column for
-a label takes the most frequent one among what it links to: a coupon's category is the category of
-most products that it covers.
+In comes a `Catalog`, out goes one code per label and item, given or guessed. An item of a kind that
+has no column for a label takes the most frequent one among what it links to: a coupon's
+category is the category of most products that it covers.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class LabelCodes:
 def _own_labels(catalog: Catalog, name: str) -> tuple[IntArray, list[str]]:
     column = f"label:{name}"
     parts = [
-        kind.table[column].cast(pl.String)
-        if column in kind.table.columns
+        kind.label(name).rename(column)
+        if name in kind.label_names
         else pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(kind))
         for kind in in_order(catalog)
     ]

@@ -1,120 +1,128 @@
-"""Labels for texts that have none: the nearest label name, or the nearest examples of it.
+"""Labels for texts that have none: the nearest label name, the nearest examples, or a head.
 
-In come texts and label names, out goes one `Guess` per text. Texts and names are all encoded as
+In come texts and a taxonomy, out goes one `Guess` per text. Texts and names are all encoded as
 queries, which E5 wants where both sides are alike. Its cosines differ by a few hundredths only, so
-confidence does not come from the cosine but from how far the best label stands out: a softmax with
-a small temperature, less what chance would give. A text that fits no label better than another has
-a confidence near 0 and is `unknown`.
+without a head confidence does not come from the cosine but from how far the best label stands out:
+a softmax with a small temperature, less what chance would give. A text that fits no label better
+than another has a confidence near 0 and is `unknown`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recprism.content.cache import Progress, encode_texts
 from recprism.content.encoder import Encoder
-from recprism.content.projection import unit
+from recprism.content.label_model import UNKNOWN_LABEL, Guess, LabelModel, learn
+from recprism.content.taxonomy import Taxonomy, as_taxonomy
 from recprism.data.dataset import FloatArray
-from recprism.errors import UnknownName, UsageError
+from recprism.errors import UnknownName
 
-UNKNOWN_LABEL = "unknown"
-TEMPERATURE = 0.01
-"""Chosen on 32 headlines in four languages, 10 texts of no topic and 202 grocery types: at a
-threshold of 0.35 nine of ten headlines keep their right label, nine of ten others are unknown."""
-NAME_WEIGHT = 1.0
-"""A label's name counts as much as so many examples."""
+__all__ = [
+    "UNKNOWN_LABEL",
+    "Guess",
+    "LabelModel",
+    "encode",
+    "label_texts",
+    "learn_labels",
+    "tag_texts",
+]
+
+Examples = Mapping[str, Sequence[str]]
 
 
-class Guess(NamedTuple):
-    """A label, or `unknown`, and how far it stands out: 0 is chance, 1 is beyond doubt.
+def learn_labels(
+    names: Sequence[str] | Taxonomy,
+    encoder: Encoder,
+    *,
+    examples: Examples | None = None,
+    is_multi: bool = False,
+    cache: Path | None = None,
+) -> LabelModel:
+    """Labels known by a taxonomy and, where there are some, by texts that carry them.
 
-    The confidence of `unknown` is that of the best label, which was too low.
+    `examples` maps names to texts; with `is_multi` a text may stand below several. Raises
+    `UsageError` for fewer than two names and `UnknownName` for examples of a label that is none.
     """
-
-    name: str
-    confidence: float
-
-
-@dataclass(frozen=True)
-class LabelModel:
-    """`vectors` [n_labels, size] are unit vectors of what each of `names` means."""
-
-    names: tuple[str, ...]
-    vectors: FloatArray
-
-    @classmethod
-    def build(
-        cls,
-        names: Sequence[str],
-        encoder: Encoder,
-        *,
-        examples: Mapping[str, Sequence[str]] | None = None,
-        cache: Path | None = None,
-    ) -> LabelModel:
-        """Labels known by their names and, where there are some, by texts that carry them.
-
-        With examples a label is the mean of its name and its examples (prototypes: Snell et al.,
-        2017). Raises `UsageError` for fewer than two names and `UnknownName` for examples of a
-        label that is not in `names`.
-        """
-        names = list(dict.fromkeys(names))
-        if len(names) < 2:
-            raise UsageError(
-                f"Found {len(names)} label name(s) {names}, at least two are needed to choose one. "
-                "Name the labels that a text may get."
-            )
-        vectors = _encode(encoder, names, cache)
-        for name, texts in (examples or {}).items():
-            if name not in names:
-                raise UnknownName("label", name, names)
-            if texts:
-                shown = _encode(encoder, texts, cache).sum(axis=0)
-                row = names.index(name)
-                vectors[row] = NAME_WEIGHT * vectors[row] + shown
-        return cls(tuple(names), unit(vectors))
-
-    def guess(self, vectors: FloatArray, unknown_below: float) -> list[Guess]:
-        """One guess per row of `vectors` [n, size], texts encoded as queries; zeros are unknown."""
-        odds = np.exp((vectors @ self.vectors.T - 1.0) / TEMPERATURE, dtype=np.float64)
-        share = odds.max(axis=1) / odds.sum(axis=1)
-        chance = 1.0 / len(self.names)
-        confidence = np.where(vectors.any(axis=1), (share - chance) / (1.0 - chance), 0.0)
-        confidence = np.clip(confidence, 0.0, 1.0)
-        return [
-            Guess(self.names[row] if sure >= unknown_below and sure > 0 else UNKNOWN_LABEL, sure)
-            for row, sure in zip(odds.argmax(axis=1).tolist(), confidence.tolist(), strict=True)
-        ]
+    taxonomy = as_taxonomy(names)
+    taxonomy.terms()  # mistakes are told before anything is encoded
+    known = list(dict.fromkeys(taxonomy.names))
+    texts, targets = _targets(known, examples or {}, is_multi)
+    meanings = taxonomy.encode(encoder, is_query=True, cache=cache)
+    return learn(meanings, encode(encoder, texts, cache), targets, is_multi=is_multi)
 
 
 def label_texts(
     texts: Sequence[str],
-    names: Sequence[str],
+    names: Sequence[str] | Taxonomy,
     encoder: Encoder,
     unknown_below: float,
     *,
-    examples: Mapping[str, Sequence[str]] | None = None,
+    examples: Examples | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Guess]:
-    """A label with confidence for each text: zero-shot by the names, or few-shot by `examples`.
+    """A label with confidence for each text: zero-shot by the names, or taught by `examples`.
 
     `examples` maps names to texts that carry them. A guess less confident than `unknown_below`
     (0 to 1) is `unknown`, as are empty texts. `cache` (a folder) keeps vectors, `progress(done,
-    total)` counts texts. Raises as `LabelModel.build`.
+    total)` counts texts. Raises as `learn_labels`.
     """
-    model = LabelModel.build(names, encoder, examples=examples, cache=cache)
-    vectors = _encode(encoder, texts, cache, progress)
-    vectors[[not text.strip() for text in texts]] = 0.0
-    return model.guess(vectors, unknown_below)
+    model = learn_labels(names, encoder, examples=examples, cache=cache)
+    return model.guess(encode(encoder, texts, cache, progress), unknown_below)
 
 
-def _encode(
-    encoder: Encoder, texts: Sequence[str], cache: Path | None, progress: Progress | None = None
+def tag_texts(
+    texts: Sequence[str],
+    names: Sequence[str] | Taxonomy,
+    encoder: Encoder,
+    unknown_below: float,
+    *,
+    examples: Examples | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[Guess, ...]]:
+    """As `label_texts`, but a text may get several labels, the best first."""
+    model = learn_labels(names, encoder, examples=examples, is_multi=True, cache=cache)
+    return model.guess_all(encode(encoder, texts, cache, progress), unknown_below)
+
+
+def _targets(
+    names: Sequence[str], examples: Examples, is_multi: bool
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """The texts, and which labels each carries [n, n_labels].
+
+    A text below several labels is one text with all of them, or where one label is all a text may
+    have, as many texts.
+    """
+    row = {name: number for number, name in enumerate(names)}
+    pairs = [(text, name) for name, shown in examples.items() for text in shown]
+    for name in examples:
+        if name not in row:
+            raise UnknownName("label", name, names)
+    texts = [text for text, _ in pairs]
+    place = list(range(len(pairs)))
+    if is_multi:
+        texts = list(dict.fromkeys(texts))
+        at = {text: number for number, text in enumerate(texts)}
+        place = [at[text] for text, _ in pairs]
+    targets = np.zeros((len(texts), len(names)), np.bool_)
+    targets[place, [row[name] for _, name in pairs]] = True
+    return texts, targets
+
+
+def encode(
+    encoder: Encoder,
+    texts: Sequence[str],
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> FloatArray:
+    """Vectors of `texts` [n, size], zeros for those without words."""
     raw = encode_texts(encoder, texts, is_query=True, cache=cache, progress=progress)
-    return raw.astype(np.float32)
+    vectors = raw.astype(np.float32)
+    vectors[[not text.strip() for text in texts]] = 0.0
+    return vectors

@@ -163,8 +163,9 @@ class KindTable:
     """The items of one kind: ids, where they start among all items, what is written about them.
 
     `table` has one row per item with the columns `title`, `text` (both String, null when absent),
-    `label:NAME` for each label and `number:NAME` (Float64) for each number. `window` bounds items
-    that have one of their own ([n] each).
+    `label:NAME` for each label and `number:NAME` (Float64) for each number; where items lack a
+    label also `guess:NAME` and `confidence:NAME` (see `content/label_items.py`). `window` bounds
+    items that have one of their own ([n] each).
     """
 
     name: str
@@ -185,6 +186,13 @@ class KindTable:
     @property
     def label_names(self) -> list[str]:
         return [c.removeprefix("label:") for c in self.table.columns if c.startswith("label:")]
+
+    def label(self, name: str) -> pl.Series:
+        """A label of every item as text, null where none was given and none could be guessed."""
+        given = self.table[f"label:{name}"].cast(pl.String)
+        if f"guess:{name}" not in self.table.columns:
+            return given
+        return given.replace("", None).fill_null(self.table[f"guess:{name}"])
 
     @property
     def number_names(self) -> list[str]:

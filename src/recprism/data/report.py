@@ -38,6 +38,8 @@ RULES: dict[str, str] = {
     "only-in-events": "ids seen only in events: full rows without traits or text",
     "only-in-audience": "ids seen only in an audience: full rows without traits or text",
     "constant-column": "columns that hold one value throughout: kept",
+    "label-guessed": "items without the label whose text says which: guessed",
+    "label-unknown": "items without the label whose text fits none well enough: kept without",
     "text-normalized": "texts changed by normalization (NFKC, whitespace, markup)",
 }
 """What each rule means, in words for a person."""

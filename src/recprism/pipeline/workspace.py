@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -15,9 +15,11 @@ from typing import Any
 
 from recprism.artifact import write_arrays
 from recprism.content.encoder import open_encoder
-from recprism.content.vectors import build_content, encode_queries
+from recprism.content.label_items import guess_items
+from recprism.content.vectors import Content, build_content, encode_queries
 from recprism.data.build import load_dataset
 from recprism.data.dataset import Dataset, EventLog
+from recprism.data.report import CleaningReport
 from recprism.data.saved import save_dataset
 from recprism.errors import watch_disk
 from recprism.pipeline.timing import Progress, Timer
@@ -29,6 +31,8 @@ from recprism.signals.snapshot import Ground
 
 SAMPLES_FORMAT = 6
 """Raised whenever samples of the same data and settings would come out differently."""
+PREPARED_FORMAT = 2
+"""Raised whenever the same sources and settings would be prepared differently."""
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {
     "architecture",
@@ -79,7 +83,7 @@ def prepare(
     """
     timer = timer or Timer()
     cache = project.path / ".recprism" / "cache"
-    key = _key(_of_data(project.spec), _fingerprint(project))
+    key = _key(PREPARED_FORMAT, _of_data(project.spec), _fingerprint(project))
     folder = cache / f"prepared-{key}"
     if not (folder / "project.json").is_file():
         with watch_disk(cache):
@@ -107,7 +111,9 @@ def _build(
         with timer.time("load"):
             dataset = load_dataset(project, progress=progress)
         with timer.time("encode"):
-            arrays = _encode(project.spec, dataset, cache / "vectors", progress)
+            content, arrays = _encode(project.spec, dataset, cache / "vectors", progress)
+        with timer.time("label"):
+            dataset = _label(project.spec, dataset, content, cache / "vectors")
         save_dataset(dataset, fresh)
         write_arrays(fresh / "content.safetensors", arrays)
         (fresh / "project.json").write_text(project.spec.model_dump_json(by_alias=True), "utf-8")
@@ -119,8 +125,8 @@ def _build(
 
 def _encode(
     spec: ProjectFile, dataset: Dataset, cache: Path, progress: Progress | None
-) -> dict[str, Any]:
-    """Arrays of the content, and `wishes` when users have texts."""
+) -> tuple[Content, dict[str, Any]]:
+    """The content, and its arrays with `wishes` when users have texts."""
 
     def told(done: int, total: int) -> None:
         if progress is not None:
@@ -135,7 +141,22 @@ def _encode(
     if texts is not None and encoder is not None:
         written = texts.fill_null("").to_list()
         arrays["wishes"] = encode_queries(content, encoder, written, cache=cache, progress=told)
-    return arrays
+    return content, arrays
+
+
+def _label(spec: ProjectFile, dataset: Dataset, content: Content, cache: Path) -> Dataset:
+    """The data set with guesses where items lack a label, and its report with their number."""
+    encoder = open_encoder(spec.content.encoder)
+    catalog, said = guess_items(
+        dataset.catalog, content, encoder, spec.content.unknown_below, cache=cache
+    )
+    report = CleaningReport()
+    for row in said:
+        source = f"items.{row['kind']}"
+        known = f"from {row['basis']}"
+        for rule, count in (("label-guessed", row["guessed"]), ("label-unknown", row["unknown"])):
+            report.add(rule, source, count, [known], column=row["label"], of=row["missing"])
+    return replace(dataset, catalog=catalog, report=[*dataset.report, *report.rows()])
 
 
 def _fingerprint(project: Project) -> list[Any]:

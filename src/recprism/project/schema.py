@@ -111,7 +111,7 @@ class Content(Section):
     size: StrictInt = Field(default=32, ge=2, le=384)
     """How many numbers of the projected vector the online path uses."""
     unknown_below: StrictFloat = Field(default=0.35, ge=0.0, le=1.0)
-    """A zero-shot label with less confidence than this is `unknown`."""
+    """A guessed label with less confidence than this is `unknown`."""
 
 
 class Profiles(Section):

