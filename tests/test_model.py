@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recprism.artifact import ArtifactShelf
+from recprism.artifact import ArtifactShelf, read_arrays, write_arrays
 from recprism.data.dataset import Dataset
 from recprism.data.saved import save_dataset
 from recprism.engine import Engine, open_engine
@@ -114,6 +114,21 @@ def test_a_damaged_part_of_the_right_size_is_an_artifact_error(
     size = (folder / file).stat().st_size
     (folder / file).write_bytes(damage.encode().ljust(size))
     with pytest.raises(ArtifactError, match=rf"{file}` cannot be read .*Train again"):
+        open_model(folder)
+
+
+def test_an_artifact_without_what_a_signal_keeps_now_is_an_artifact_error(
+    trained_shop: Path, tmp_path: Path
+) -> None:
+    shelf = ArtifactShelf(trained_shop / ".recprism" / "artifacts")
+    folder = Path(shutil.copytree(shelf.current(), tmp_path / "artifact"))
+    file = folder / "snapshot.safetensors"
+    kept = {k: np.array(v) for k, v in read_arrays(file).items() if k != "follow/recency"}
+    write_arrays(file, kept)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][file.name] = file.stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"safetensors` cannot be read .*recency.*Train again"):
         open_model(folder)
 
 

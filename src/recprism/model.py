@@ -135,11 +135,10 @@ def open_model(folder: Path) -> Model:
     arrays = read_arrays(folder / "content.safetensors")
     content, wishes = Content.from_arrays(arrays), arrays.get("wishes")
     labels = LabelCodes.build(catalog)
-    snapshot = Snapshot.from_arrays(
-        read_arrays(folder / "snapshot.safetensors"),
-        about["segments"],
-        Ground(catalog, content, labels, project, wishes),
-    )
+    ground = Ground(catalog, content, labels, project, wishes)
+    # An artifact of an earlier version may lack what a signal keeps now.
+    with _readable(folder / "snapshot.safetensors") as file:
+        snapshot = Snapshot.from_arrays(read_arrays(file), about["segments"], ground)
     return Model(
         project,
         catalog,
@@ -183,6 +182,8 @@ def _readable(file: Path) -> Iterator[Path]:
     """
     try:
         yield file
+    except ArtifactError:
+        raise
     except Exception as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArtifactError(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recprism.atomic import transaction
 from recprism.errors import DiskFull, LLMUnavailable, is_disk_full
 from recprism.llm.requests import State
 
@@ -168,16 +169,8 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._plain_errors():
-            db = self._open()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+        with self._lock, self._plain_errors(), transaction(self._open()) as db:
+            yield db
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

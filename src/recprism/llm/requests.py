@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -64,22 +65,22 @@ class Outcome(Generic[T]):
     cost: float = 0.0
 
 
-class Request(Generic[T]):
+class Request(ABC, Generic[T]):
     """Something to ask; `T` is the type of its value."""
 
     __slots__ = ()
 
+    @abstractmethod
     async def send(self, backend: Backend) -> Reply[T]:
         """The backend's answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def map(self, change: Callable[[str], str]) -> Self:
         """The request with `change` applied to every text that comes from data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, value: Any) -> T:
         """The value from what `json` gives back of it."""
-        raise NotImplementedError
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from recprism.atomic import transaction
 from recprism.errors import DiskFull, StoreError, is_disk_full
 from recprism.records import Answer, Event
 from recprism.store.records import AddResult, Impression, read_event
@@ -104,16 +105,8 @@ class SqliteStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; it is durable when the block ends and undone when it raises."""
-        with self._lock, self._plain_errors():
-            db = self._open()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+        with self._lock, self._plain_errors(), transaction(self._open()) as db:
+            yield db
 
     def _read(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._lock, self._plain_errors():
