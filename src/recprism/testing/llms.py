@@ -168,7 +168,7 @@ class BackendKit:
     def test_vectors_have_one_length_and_keep_the_order(self) -> None:
         both, second = self.ask(Embed(texts=("milk", "rye bread")), Embed(texts=("rye bread",)))
         assert len({len(row) for row in both.value}) == 1
-        assert both.value[1] == pytest.approx(second.value[0], abs=1e-3)
+        assert both.value[1] == pytest.approx(second.value[0], abs=0.05)
 
     def test_many_at_once_come_back_in_their_places(self) -> None:
         options = [(*OPTIONS, f"option {n}") for n in range(5)]
