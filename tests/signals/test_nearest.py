@@ -1,0 +1,35 @@
+"""The past items named beside an item are the nearest of its kind, counted as a walk counts."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.signals.logs import state_of
+
+from recprism.signals.nearest import MOST, PastVectors
+
+N_ITEMS = 8
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, N_ITEMS - 1), max_size=12),
+    st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=3, unique=True),
+    st.tuples(st.integers(0, N_ITEMS), st.integers(0, N_ITEMS)).map(sorted),
+    st.integers(0, 99),
+)
+def test_the_nearest_of_a_kind_are_those_of_a_walk(
+    events: list[int], but: list[int], span: list[int], seed: int
+) -> None:
+    vectors = np.random.default_rng(seed).normal(size=(N_ITEMS, 3)).astype(np.float32)
+    user = state_of([(item, 0, day) for day, item in enumerate(events)], 20)
+    past = user.distinct[0]
+    asked = vectors[but[0]]
+    found, n_events = PastVectors(user, past, vectors[past]).nearest(
+        asked, *span, np.array(but, np.int32)
+    )
+    left = [item for item in set(events) - set(but) if span[0] <= item < span[1]]
+    likeness = {item: float(vectors[item] @ asked) for item in left}
+    assert list(found) == sorted(left, key=lambda item: -likeness[item])[:MOST]
+    assert n_events == sum(item in found for item in events)
