@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.reference.plain_signals import nearest_past
 from tests.signals.logs import state_of
 
-from recprism.signals.nearest import MOST, PastVectors
+from recprism.signals.nearest import PastVectors
 
 N_ITEMS = 8
 
@@ -29,7 +30,5 @@ def test_the_nearest_of_a_kind_are_those_of_a_walk(
     found, n_events = PastVectors(user, past, vectors[past]).nearest(
         asked, min(span), max(span), np.array(but, np.int32)
     )
-    left = [item for item in set(events) - set(but) if min(span) <= item < max(span)]
-    likeness = {item: float(vectors[item] @ asked) for item in left}
-    assert list(found) == sorted(left, key=lambda item: -likeness[item])[:MOST]
-    assert n_events == sum(item in found for item in events)
+    within = range(min(span), max(span))
+    assert (list(found), n_events) == nearest_past(events, vectors, asked, within, but)
