@@ -100,10 +100,10 @@ def test_a_disk_that_fills_is_one_sentence_and_changes_nothing(
 def test_a_number_that_is_none_is_not_published(
     shop_copy: Path, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
-    before, fit = serving(shop_copy), publishing.fit
+    before = serving(shop_copy)
 
     def broken(*args: Any, **options: Any) -> Any:
-        model = fit(*args, **options)
+        model = fitting.fit(*args, **options)
         factors = model.snapshot.taste.factors.copy()
         factors[0, 0] = bad
         taste = replace(model.snapshot.taste, factors=factors)
