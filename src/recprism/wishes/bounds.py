@@ -87,11 +87,12 @@ def _numbers(text: str, words: Words, columns: Sequence[str]) -> list[_Number]:
             scaled = value / 100.0 if unit == "¢" else value
             found.append((scaled, "money" if unit in _MONEY else "", one.start, one.end))
     taken = [(start, end) for _, _, start, end in found]
-    for match in re.finditer(r"\w+", text):
-        if match[0] in words.numbers and not any(s < match.end() <= e for s, e in taken):
-            found.append((words.numbers[match[0]], "", *match.span()))
-    out = [_with_unit(text, words, columns, *one) for one in sorted(found, key=lambda f: f[2])]
-    return out
+    found += [
+        (words.numbers[match[0]], "", *match.span())
+        for match in re.finditer(r"\w+", text)
+        if match[0] in words.numbers and not any(s < match.end() <= e for s, e in taken)
+    ]
+    return [_with_unit(text, words, columns, *one) for one in sorted(found, key=lambda f: f[2])]
 
 
 def _with_unit(

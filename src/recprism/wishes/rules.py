@@ -123,6 +123,11 @@ def _goes_on(low: str, place: int, words: Words) -> bool:
     return re.match(rf"{piece}(?:[,，]\s*{piece})*[,，]?\s*{words.pattern('or')}", head) is not None
 
 
+def is_a_thing(term: str) -> bool:
+    """Whether `term` is short enough to name a thing, in any script."""
+    return 0 < len(term.split()) <= MOST_WORDS and len(term) <= MOST_WORDS * MOST_SIGNS
+
+
 def _length(term: str, words: Words) -> int:
     return len(term.split()) if words.is_spaced else len(term)
 
