@@ -29,6 +29,7 @@ from recprism.engine.recommend import choose, own_text, words_of_context, write_
 from recprism.engine.similar import nearest_items
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
+from recprism.engine.wishing import Applied, Wishing, wished_first
 from recprism.errors import UnknownName, UsageError
 from recprism.llm import Door, State, has_roles, most_telling, open_door
 from recprism.model import Model, open_model
@@ -40,6 +41,7 @@ from recprism.records import Answer, Event
 from recprism.signals.plan import TaskPlan
 from recprism.signals.shortlist import Binder, make_shortlist
 from recprism.store import AddResult, MemoryStore, Store, open_store
+from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EMPTY_QUERY = "A query needs words; found only blanks."
@@ -70,6 +72,7 @@ class Engine:
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project.language)
         self._labeling = Labeling(model)
+        self._wishing = Wishing(model, self._states.encode)
 
     def recommend(
         self,
@@ -103,14 +106,24 @@ class Engine:
         if query is not None and not query.strip():
             raise UsageError(EMPTY_QUERY)
         moment = self._states.moment(at)
-        state = self._states.of(user, moment, query=query, context=context)
+        read = None if query is None else self._wishing.read(query, self.door, user)
+        applied = Applied(None, None) if read is None else self._wishing.apply(read.intent)
+        if read is not None:
+            heard.append(read.llm)
+            plans = wished_first(plans, read.intent, chosen=tasks is not None)
+        state = self._states.of(
+            user, moment, context=context, wish=applied.vector, barred=applied.barred
+        )
         binder = Binder(self.model.snapshot, state)
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
         shown = choose(self.model, ranked, size)
         explainer = self._explainer(binder, query) if explain else None
+        conditions = () if read is None else read.intent.conditions()
         lists = {
-            one.ranked.plan.name: write_list(self.model, self._titles, one, state, explainer)
+            one.ranked.plan.name: write_list(
+                self.model, self._titles, one, state, explainer, conditions
+            )
             for one in shown
         }
         answer = Answer(
@@ -121,6 +134,7 @@ class Engine:
             artifact=self.artifact_id,
             took_ms=(time.perf_counter() - started) * 1000.0,
             lists=lists,
+            wish=None if read is None else read.intent.to_dict(),
             llm=most_telling(heard),
         )
         if record:
@@ -148,6 +162,15 @@ class Engine:
     def training(self) -> Mapping[str, Any]:
         """How the training of the model went."""
         return self.model.training
+
+    def read_wish(self, text: str, user: str | None = None) -> Read:
+        """How a wish is understood: its intent, and what the language model had to do with it.
+
+        Raises `UsageError` for a wish of blanks.
+        """
+        if not text.strip():
+            raise UsageError(EMPTY_QUERY)
+        return self._wishing.read(text, self.door, user)
 
     def observe(self, event: Event) -> AddResult:
         """Keep an event; the next answer knows it. Faulty events are rejected in the result."""

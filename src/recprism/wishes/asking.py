@@ -74,16 +74,20 @@ def believe(
 ) -> Intent:
     """What of a model's answer the wish and the project bear out, added to the rules' reading."""
     wish = wish[:LONGEST_WISH]
-    unwanted = rules.unwanted
-    if words_for(wish, vocabulary.language) is None:  # no rules for this language
-        unwanted = _grounded_terms(document.get("avoid"), wish)
-    text = rules.text if unwanted == rules.unwanted else without(wish, unwanted, "")
+    more = tuple(
+        term
+        for term in _grounded_terms(document.get("avoid"), wish)
+        if not any(_overlap(term, known) for known in rules.unwanted)
+    )
+    text = without(rules.text, more, vocabulary.language)
+    if not text:  # whoever avoids everything has misread the wish
+        text, more = rules.text, ()
     labels = rules.labels or _labels(document.get("labels"), offered)
     kinds = [kind for kind in _texts(document.get("kinds")) if kind in vocabulary.kinds]
     return replace(
         rules,
         text=text,
-        unwanted=unwanted,
+        unwanted=(*rules.unwanted, *more),
         labels=labels,
         bounds=rules.bounds or _bounds(document, wish, vocabulary),
         kinds=rules.kinds or tuple(dict.fromkeys(kinds)),
@@ -140,6 +144,11 @@ def _grounded_terms(value: Any, wish: str) -> tuple[str, ...]:
     found = [" ".join(term.split()) for term in _texts(value)[:MOST_TERMS]]
     kept = [term for term in found if is_a_thing(term) and is_grounded(term, wish)]
     return tuple(dict.fromkeys(kept))
+
+
+def _overlap(one: str, other: str) -> bool:
+    one, other = one.casefold(), other.casefold()
+    return one in other or other in one
 
 
 def is_grounded(text: str, wish: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from recprism.wishes.bounds import find_bounds
 from recprism.wishes.intent import Bound, Intent, Label, Vocabulary
-from recprism.wishes.language import Words, free_words, words_for
+from recprism.wishes.language import Words, free_words, words_for, words_of
 
 MOST_WORDS, MOST_SIGNS = 4, 8
 """What is ruled out has at most so many words, or signs where words are not spaced; what is longer
@@ -57,7 +57,9 @@ def without(text: str, terms: tuple[str, ...], language: str) -> str:
     for term in terms:
         spans += [match.span() for match in re.finditer(re.escape(term.lower()), low)]
     words = words_for(text, language)
-    return text if words is None or not spans else _rest(text, spans, words)
+    if not spans:
+        return text
+    return _rest(text, spans, words or words_of("en"))
 
 
 def is_negated(text: str, term: str, language: str = "en") -> bool:
