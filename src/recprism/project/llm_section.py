@@ -19,7 +19,7 @@ from pydantic import (
 from recprism.project.fields import Duration, Section, Switch, format_duration, parse_duration
 
 RoleName = Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"]
-WORKING_ROLES = ("embed",)
+WORKING_ROLES = ("embed", "ask")
 """The roles that something uses; the others are not taken silently."""
 _MILLISECONDS = re.compile(r"^([1-9]\d{0,6})\s*ms$")
 
