@@ -8,7 +8,12 @@ PRODUCTS = {
     "fish": ["salmon fillet 9", "tuna in oil 3", "smoked trout 7", "fish fingers 4"],
     "soup": ["tomato soup 2", "chicken noodle soup 3", "fish soup 5", "lentil soup 2"],
     "drinks": ["orange juice 3", "green tea 4", "ground coffee 8", "decaf coffee 9"],
-    "sweets": ["milk chocolate 2", "sugar free cookies 3", "butter cookies 4", "vanilla ice cream 6"],
+    "sweets": [
+        "milk chocolate 2",
+        "sugar free cookies 3",
+        "butter cookies 4",
+        "vanilla ice cream 6",
+    ],
     "bakery": ["rye bread 3", "wheat rolls 2", "apple pie 7", "blueberry muffins 5"],
     "home": ["dish soap 2", "paper towels 6", "dog food 11", "light bulbs 8"],
 }

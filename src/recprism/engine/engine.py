@@ -118,7 +118,9 @@ class Engine:
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
         shown = choose(self.model, ranked, size)
-        explainer = self._explainer(binder, None if read is None else read.intent.text) if explain else None
+        explainer = (
+            self._explainer(binder, None if read is None else read.intent.text) if explain else None
+        )
         conditions = () if read is None else read.intent.conditions()
         lists = {
             one.ranked.plan.name: write_list(
@@ -324,7 +326,9 @@ class Engine:
     def _explainer(self, binder: Binder, query: str | None) -> Explainer:
         user: UserState = binder.user
         asked = Asked(
-            query or None, own_text(self.model, user.user_idx), words_of_context(self.model, user.context)
+            query or None,
+            own_text(self.model, user.user_idx),
+            words_of_context(self.model, user.context),
         )
         return Explainer(self.model, self._titles, binder, asked)
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from recprism.content.projection import unit
+from recprism.content.vectors import CENTER_FROM, Content
 from recprism.data.dataset import BoolArray, FloatArray, KindTable
 from recprism.llm import Door
 from recprism.llm.quantities import HAN
@@ -30,6 +31,8 @@ FAR_OUT = 3.0
 """Where a wish only says what is not wanted: so many standard deviations above the mean."""
 PREFERENCE = 0.3
 """How much a label that fits moves the wish towards the items that carry it (Rocchio, 1971)."""
+FEEDBACK, FEEDBACK_WEIGHT = 3, 0.5
+"""A wish moves this much towards the mean of so many contents that fit it best."""
 MOST_OFFERED = 16
 """So many values of each label are put before the model, those nearest to the wish."""
 _ENDINGS = "(?:s|es|e|n|en|er)?"
@@ -68,6 +71,7 @@ class Wishing:
             barred |= self._named(term) | self._near(vector, wanted)
         if wanted is not None:
             wanted = self._towards(wanted, intent.labels)
+            wanted = feed_back(self._model.content, wanted, barred)
         return Applied(wanted, barred if barred.any() else None)
 
     @cached_property
@@ -179,6 +183,27 @@ class Wishing:
     def _says(self, text: str, term: str, pattern: str) -> bool:
         language = self._model.project.language
         return re.search(pattern, text) is not None and not is_negated(text, term, language)
+
+
+def feed_back(content: Content, wanted: FloatArray, barred: BoolArray | None = None) -> FloatArray:
+    """A wish moved towards what fits it best and is not `barred` (pseudo-relevance feedback).
+
+    Words of any language come nearer to the catalog's own that way, so lists for one wish in
+    several languages agree more. Catalogs too small to be centered leave a wish as it is.
+    """
+    if len(content.vectors) < CENTER_FROM:
+        return wanted
+    score = content.wide @ wanted
+    if barred is not None:
+        open_rows = content.row[~barred & (content.row >= 0)]
+        closed = np.ones(len(score), np.bool_)
+        closed[open_rows] = False
+        score = np.where(closed, -np.inf, score)
+    best = np.argsort(-score, kind="stable")[:FEEDBACK]
+    best = best[np.isfinite(score[best])]
+    if not len(best):
+        return wanted
+    return unit(wanted + np.float32(FEEDBACK_WEIGHT) * content.wide[best].mean(axis=0))
 
 
 def _whole_word(term: str) -> str:
