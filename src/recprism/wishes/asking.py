@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recprism.llm import Complete, Door
+from recprism.llm import Complete, Door, redact
 from recprism.llm.quantities import HAN
 from recprism.llm.requests import State
 from recprism.wishes.bounds import money_columns, numbers_in
@@ -54,7 +54,12 @@ def read_wish(
     rules = read_by_rules(wish, vocabulary)
     if door is None or ROLE not in door.roles or QUERY not in door.fields:
         return Read(intent=rules)
-    offered = {field: values for field, values in (offered or {}).items() if field in door.fields}
+    offered = {
+        # The schema repeats the values outside of the prompt, where nothing is redacted any more.
+        field: [value for value in values if redact(value) == value]
+        for field, values in (offered or {}).items()
+        if field in door.fields
+    }
     request = _request(wish[:LONGEST_WISH], vocabulary, offered, door)
     outcome = door.ask(ROLE, request, subject=subject)
     if outcome.value is None:
