@@ -259,7 +259,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"known vectors; learned in {found['learn_s']} s; calibration error "
             f"{found['calibration_error']}"
         )
-    lines += languages_as_text(result["languages"]) if result["languages"] else []
+    lines += languages_as_text(result["languages"]) if result.get("languages") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))
