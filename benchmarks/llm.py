@@ -1,4 +1,5 @@
-"""What reading texts is worth: labels for real texts, by the encoder alone.
+"""What reading texts is worth: labels for real texts by the encoder alone, and one wish in several
+languages.
 
     python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--quick]
         [--json]
@@ -10,7 +11,7 @@ sets in folders of their own; a set that is not there is skipped with a reason. 
 texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
 the share of texts with the right label, of sets with several labels per text the mean overlap
 (Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
-is never answered.
+is never answered. `languages` is what `benchmarks.llm_languages` says; `--only` leaves it out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import Any
 
 import numpy as np
 from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
+from benchmarks.llm_languages import as_text as languages_as_text
+from benchmarks.llm_languages import measure_languages
 from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
@@ -70,8 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         sys.stderr.write(f"{name}\n")
         labels[name] = measure(found, encoder, cache=cache, most=most)
+    languages = None if options.only else measure_languages(encoder)
     result = {
         "labels": labels,
+        "languages": languages,
         "skipped": skipped,
         "quick": bool(options.quick),
         "seed": SEED,
@@ -254,6 +259,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"known vectors; learned in {found['learn_s']} s; calibration error "
             f"{found['calibration_error']}"
         )
+    lines += languages_as_text(result["languages"]) if result.get("languages") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))

@@ -140,7 +140,11 @@ class RankedList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One request's lists. `took_ms` is the time in the engine; `llm` says what the model did."""
+    """One request's lists.
+
+    `took_ms` is the time in the engine; `llm` says what the model did; `wish` is how the wish of
+    the request was understood, None where there was none.
+    """
 
     request_id: str
     user: str | None
@@ -150,9 +154,10 @@ class Answer:
     took_ms: float
     lists: Mapping[str, RankedList]
     llm: str = "off"
+    wish: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        out = {
             "request_id": self.request_id,
             "user": self.user,
             "at": self.at.isoformat(),
@@ -162,3 +167,6 @@ class Answer:
             "llm": self.llm,
             "lists": {name: ranked.to_dict() for name, ranked in self.lists.items()},
         }
+        if self.wish is not None:
+            out["wish"] = dict(self.wish)
+        return out

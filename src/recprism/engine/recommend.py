@@ -63,9 +63,17 @@ def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Sho
 
 
 def write_list(
-    model: Model, titles: Titles, shown: Shown, user: UserState, explainer: Explainer | None
+    model: Model,
+    titles: Titles,
+    shown: Shown,
+    user: UserState,
+    explainer: Explainer | None,
+    conditions: Sequence[str] = (),
 ) -> RankedList:
-    """One list as it leaves: titles, labels, probabilities, slots, reasons."""
+    """One list as it leaves: titles, labels, probabilities, slots, reasons.
+
+    `conditions` are what the wish rules out or demands, told where they leave the list short.
+    """
     ranked, plan = shown.ranked, shown.ranked.plan
     positions = shown.picks.positions
     slots = _slots(model, shown)
@@ -93,7 +101,7 @@ def write_list(
         )
     because = None
     if len(items) < shown.size:
-        because = _why_short(model, shown, user)
+        because = _why_short(model, shown, user, conditions)
     return RankedList(
         task=plan.name, kind=plan.kind.name, goal=goal, items=tuple(items), short_because=because
     )
@@ -144,15 +152,21 @@ def _slots(model: Model, shown: Shown) -> list[str | None]:
     return [None if slot == NO_SLOT else rules.names[slot] for slot in taken]
 
 
-def _why_short(model: Model, shown: Shown, user: UserState) -> str | None:
+def _why_short(
+    model: Model, shown: Shown, user: UserState, conditions: Sequence[str]
+) -> str | None:
     plan, kind = shown.ranked.plan, shown.ranked.plan.kind
     open_to = eligible(kind, user.user_idx, user.at, user.context)
     candidates = every_item(kind) if open_to is None else open_to
     n_open = len(np.unique(candidates.item))
-    allowed = len(np.unique(plan.admit(candidates, user).item)) if len(candidates) else 0
-    found = min(allowed, max(len(shown.ranked), len(shown.picks.positions)))
-    funnel = Funnel(len(kind), n_open, allowed, found, len(shown.picks.positions))
-    return short_because(kind.name, funnel, shown.size, model.project.language)
+    candidates = plan.admit_by_rules(candidates, user) if len(candidates) else candidates
+    allowed = len(np.unique(candidates.item))
+    wished = len(np.unique(plan.admit_by_wish(candidates, user).item))
+    found = min(wished, max(len(shown.ranked), len(shown.picks.positions)))
+    funnel = Funnel(len(kind), n_open, allowed, wished, found, len(shown.picks.positions))
+    return short_because(
+        kind.name, funnel, shown.size, model.project.language, wish="; ".join(conditions)
+    )
 
 
 def own_text(model: Model, user_idx: int) -> str | None:

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from recprism.content.encoder import Encoder, open_encoder
-from recprism.content.vectors import encode_query
-from recprism.data.dataset import UNKNOWN, FloatArray
+from recprism.content.vectors import encode_queries
+from recprism.data.dataset import UNKNOWN, BoolArray, FloatArray
 from recprism.data.times import from_micros, parse_time, to_micros
 from recprism.engine.later import LaterEvents, OwnEvents
 from recprism.engine.titles import find_item
@@ -50,10 +50,11 @@ class States:
         user: str | None,
         at: int,
         *,
-        query: str | None = None,
         context: Mapping[str, Any] | None = None,
+        wish: FloatArray | None = None,
+        barred: BoolArray | None = None,
     ) -> UserState:
-        """The state of `user` (None: a stranger) at `at`.
+        """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
         Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
         of it, or a viewed item, that nobody knows.
@@ -77,11 +78,13 @@ class States:
             session=own.session,
             context=self._context(own, asked),
             viewing=viewing,
-            wish=None if not query else self.wish(query),
+            wish=wish,
+            barred=barred,
         )
 
-    def wish(self, text: str) -> FloatArray | None:
-        """The vector of a wish in words; None for words that say nothing.
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """The vectors of words that somebody wishes with, [n, encoder size]; zeros for words that
+        say nothing.
 
         Raises `UsageError` when the project has no encoder, or no item has a text.
         """
@@ -97,8 +100,7 @@ class States:
                 "A query needs items with texts to compare with, found none. "
                 "Name text columns under `items.KIND.text` and train again."
             )
-        vector = encode_query(self._model.content, self._encoder, text)
-        return vector if vector.any() else None
+        return encode_queries(self._model.content, self._encoder, texts)
 
     @cached_property
     def _last_event(self) -> int:

@@ -12,7 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from recprism.data.dataset import DAY_US, UNKNOWN, EventLog, FloatArray, IntArray, LongArray
+from recprism.data.dataset import (
+    DAY_US,
+    UNKNOWN,
+    BoolArray,
+    EventLog,
+    FloatArray,
+    IntArray,
+    LongArray,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class UserState:
     `user_idx` is -1 for somebody the artifact does not know. `at` is the moment of the request in
     microseconds; every event lies before it. `context` maps a context name to a code. `viewing` is
     the item the user looks at (-1: none), `wish` the vector of a query, or of the user's own
-    text, as `encode_query` gives it.
+    text, as `encode_query` gives it. `barred` [n_items] are the items that the wish rules out.
     """
 
     user_idx: int
@@ -35,6 +43,7 @@ class UserState:
     context: Mapping[str, int] = field(default_factory=dict)
     viewing: int = UNKNOWN
     wish: FloatArray | None = None
+    barred: BoolArray | None = None
 
     @property
     def is_cold(self) -> bool:

@@ -58,6 +58,18 @@ class TaskPlan:
         return candidates.item - np.int32(self.kind.start)
 
     def admit(self, candidates: Candidates, user: UserState) -> Candidates:
+        """The candidates that the task's rules and the user's wish let through."""
+        return self.admit_by_rules(self.admit_by_wish(candidates, user), user)
+
+    def admit_by_wish(self, candidates: Candidates, user: UserState) -> Candidates:
+        """The candidates that the wish does not rule out, nor what they stand for."""
+        if user.barred is None:
+            return candidates
+        underlying = self.underlying[candidates.item - np.int32(self.kind.start)]
+        keep = ~(user.barred[candidates.item] | user.barred[underlying])
+        return candidates.take(keep)
+
+    def admit_by_rules(self, candidates: Candidates, user: UserState) -> Candidates:
         """The candidates that the task's rules let through."""
         if self.policy.is_open:
             return candidates

@@ -123,19 +123,36 @@ def _retrieve(
 ) -> tuple[Candidates, BoolArray]:
     """The union of each signal's best among all items of the kind.
 
-    Every signal is asked for twice its quota, since the task's rules may turn some down.
+    A catalog of which the request leaves few items is shortlisted whole.
     """
-    kind, user, found = plan.kind, binder.user, []
-    for name, signal in bound.items():
-        quota = binder.snapshot.quota[name]
-        best = signal.retrieve(kind.start, kind.stop, 2 * quota)
-        found.append(plan.admit(Candidates.without_offers(best), user).item[:quota])
+    kind, user = plan.kind, binder.user
+    found = [
+        _admitted(signal, plan, user, binder.snapshot.quota[name]) for name, signal in bound.items()
+    ]
     item = _union(found, limit)
-    if len(kind) <= limit or len(item) < wanted:  # a small catalog is shortlisted whole
+    left = len(kind)
+    if user.barred is not None:
+        left = len(plan.admit_by_wish(every_item(kind), user))
+    if left <= limit or len(item) < wanted:
         rest = np.setdiff1d(plan.admit(every_item(kind), user).item, item)
         item = np.concatenate([item, rest[_by_popularity(bound, rest)]])[:limit]
     retrieved = _found_by(item - kind.start, [best - kind.start for best in found], len(kind))
     return Candidates.without_offers(item), retrieved
+
+
+def _admitted(signal: Bound, plan: TaskPlan, user: UserState, quota: int) -> IntArray:
+    """The best `quota` items of a signal that the task's rules and the wish let through.
+
+    Twice as many are asked for, since the rules may turn some down; a wish that rules out most of
+    the catalog asks for more until there are enough.
+    """
+    wanted = 2 * quota
+    while True:
+        best = signal.retrieve(plan.kind.start, plan.kind.stop, wanted)
+        item = plan.admit(Candidates.without_offers(best), user).item[:quota]
+        if user.barred is None or len(item) == quota or len(best) < wanted:
+            return item
+        wanted *= 4
 
 
 def _found_by(number: IntArray, found: Sequence[IntArray], size: int) -> BoolArray:
