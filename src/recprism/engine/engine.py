@@ -11,7 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from recprism.engine.similar import nearest_items
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
 from recprism.errors import UnknownName, UsageError
+from recprism.llm import Door, State, has_roles, most_telling, open_door
 from recprism.model import Model, open_model
 from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
@@ -48,7 +50,8 @@ class Engine:
 
     `model` is an opened artifact (see `open_engine`) or one fitted in memory; without `store`,
     observed events live as long as the engine. `later` are further sources of events after
-    training. Safe to share between threads as far as the store is.
+    training. `door` leads to the language model; None where no role of it is on. The engine owns
+    it and closes it. Safe to share between threads as far as the store is.
     """
 
     def __init__(
@@ -58,10 +61,11 @@ class Engine:
         *,
         later: Sequence[LaterEvents] = (),
         artifact_id: str = "in-memory",
+        door: Door | None = None,
     ) -> None:
         if not isinstance(model, Model):  # a published artifact, as `train` returns it
             artifact_id, model = model.id, open_model(model.path)
-        self.model, self.artifact_id = model, artifact_id
+        self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project.language)
@@ -85,12 +89,14 @@ class Engine:
         file. `query` is a wish in any language; `context` names the store and the like, and
         `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
         `record`, what is shown is remembered, at the real time in UTC. A list shorter than asked
-        says why.
+        says why. `llm` of the answer is the most telling state of all that was asked of the
+        language model for it (`recprism.llm.most_telling`).
 
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
         """
         started = time.perf_counter()
+        heard: list[State] = []
         plans = self._plans(tasks)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
@@ -115,10 +121,28 @@ class Engine:
             artifact=self.artifact_id,
             took_ms=(time.perf_counter() - started) * 1000.0,
             lists=lists,
+            llm=most_telling(heard),
         )
         if record:
             self.store.record_impressions(answer, datetime.now(UTC).replace(tzinfo=None))
         return answer
+
+    def close(self) -> None:
+        """Let go of the language model and the store; calling it twice is fine."""
+        if self.door is not None:
+            self.door.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def training(self) -> Mapping[str, Any]:
@@ -282,8 +306,13 @@ class Engine:
         return Explainer(self.model, self._titles, binder, asked)
 
 
-def open_engine(path: Path | str, store: Store | None = None) -> Engine:
-    """The engine of a project directory: its current artifact and its store.
+def open_engine(
+    path: Path | str, store: Store | None = None, *, door: Door | None = None
+) -> Engine:
+    """The engine of a project directory: its current artifact, its store, and its language model.
+
+    What the section `llm` of the project file says counts at once, without a training; `door` takes
+    its place. No model is loaded before it is asked.
 
     When the artifact was trained with `--until`, the project's later events count as live events.
     Raises `NotTrained` before the first training, `ArtifactError` for a damaged artifact.
@@ -298,7 +327,9 @@ def open_engine(path: Path | str, store: Store | None = None) -> Engine:
     if store is None:
         usual = project.path / ".recprism" / "store.sqlite"
         store = open_store(project.spec.store.url, usual, project.path)
-    return Engine(model, store, later=later, artifact_id=folder.name)
+    if door is None and has_roles(project.spec.llm):
+        door = open_door(project.spec.llm, project.path)
+    return Engine(model, store, later=later, artifact_id=folder.name, door=door)
 
 
 def new_request_id() -> str:

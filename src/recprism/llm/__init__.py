@@ -4,7 +4,7 @@ from recprism.llm.backend import Backend
 from recprism.llm.door import Door, Price, Role
 from recprism.llm.guard import Ground, refuse
 from recprism.llm.ledger import Budget, Ledger, Spent
-from recprism.llm.opening import open_door
+from recprism.llm.opening import has_roles, open_door
 from recprism.llm.redact import redact
 from recprism.llm.requests import (
     Choice,
@@ -16,6 +16,8 @@ from recprism.llm.requests import (
     Reply,
     Request,
     Score,
+    State,
+    most_telling,
 )
 
 __all__ = [
@@ -36,6 +38,9 @@ __all__ = [
     "Role",
     "Score",
     "Spent",
+    "State",
+    "has_roles",
+    "most_telling",
     "open_door",
     "redact",
     "refuse",

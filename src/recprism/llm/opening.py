@@ -23,6 +23,13 @@ _DEADLINES_S = {"label": 60.0, "profile": 60.0}
 _DEADLINE_ONLINE_S = 2.0
 
 
+def has_roles(settings: Llm) -> bool:
+    """Whether anything would ask the door of `settings`: a backend, and a role other than
+    `embed`."""
+    asked = (role for name, role in settings.roles.items() if name != "embed")
+    return settings.backend != "none" and any(role is not False for role in asked)
+
+
 def open_door(settings: Llm, folder: Path) -> Door:
     """The door to the model of `settings` for the project in `folder`; nothing is loaded yet.
 

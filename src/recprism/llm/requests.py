@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal["used", "off", "deadline", "budget", "unavailable"]
+STATES: tuple[State, ...] = ("unavailable", "deadline", "budget", "used", "off")
+"""Most telling first: what went wrong, and most of all what a person must mend, before what went
+well."""
 BYTES_PER_TOKEN = 3
 """A cautious guess for estimates; English text has about four bytes per token."""
 
@@ -63,6 +66,14 @@ class Outcome(Generic[T]):
     tokens_out: int = 0
     took_ms: float = 0.0
     cost: float = 0.0
+
+
+def most_telling(states: Iterable[State]) -> State:
+    """What one answer says of all that was asked for it: the first of `STATES` among `states`.
+
+    So `used` means that every call was answered, and `off` that none was made.
+    """
+    return min(states, key=STATES.index, default="off")
 
 
 class Request(ABC, Generic[T]):
