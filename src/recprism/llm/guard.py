@@ -4,9 +4,10 @@ In come a sentence, the evidence as names, numbers and amounts, and the language
 reasons to refuse, none for an accepted sentence. The decision worth knowing: it is closed, not
 open. Names must be written out whole as in the evidence, and every other word must stand in a short
 list of plain words (`words/LANGUAGE.txt`), which holds no nouns of goods, no traits of people and
-no promises such as `free`. A true sentence in unusual words is refused too; a plain one composed
-from the evidence takes its place. It reads words, not meaning: a true number in the wrong place
-passes.
+no promises such as `free`. Of a sentence that rephrases another one more is asked: it names
+something of it, its numbers count the same things, and no word claims more (`claims.py`). A true
+sentence in unusual words is refused too; a plain one composed from the evidence takes its place. It
+reads words, not meaning.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 from recprism.errors import UnknownName
+from recprism.llm.claims import added_claims, blanked, counted, moved_numbers
 from recprism.llm.quantities import HAN, find_quantities
 
 MAX_CHARACTERS = 300
@@ -34,6 +36,7 @@ _PERSON = re.compile(
     rf"|[您你他她](?:们)?(?:[{HAN}]{{0,3}})(?:是|患|有|属于|作为|可能|看来|似乎)|作为|身为",
     re.IGNORECASE,
 )
+_QUOTES = {"“": "”", '"': '"', "「": "」", "『": "』", "《": "》"}
 _WRITTEN_LARGE = frozenset(
     [
         *["I", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
@@ -48,12 +51,18 @@ class Ground:
     """What a sentence may say.
 
     `names` are items, labels and other names, to be written out whole; `numbers` plain numbers;
-    `amounts` texts of amounts, such as `$3.99` or `20 %`, which are said with their unit only.
+    `amounts` texts of amounts, such as `$3.99` or `20 %`, which are said with their unit only;
+    `counts` numbers that may count one thing only (see `counted`), such as `(4, "week")`;
+    `words` further words that may be used (for Chinese: runs of characters). `said` is the sentence
+    that is rephrased, if one is; its words may be used again.
     """
 
     names: tuple[str, ...] = ()
     numbers: tuple[float, ...] = ()
     amounts: tuple[str, ...] = ()
+    counts: tuple[tuple[float, str], ...] = ()
+    words: frozenset[str] = frozenset()
+    said: str = ""
 
 
 def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
@@ -61,10 +70,12 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
 
     Raises `UnknownName` for a language without a list of plain words.
     """
-    words = plain_words(language)
+    said = unicodedata.normalize("NFKC", ground.said)
+    words = plain_words(language) | ground.words | _words_of(blanked(said, ground.names))
     text = unicodedata.normalize("NFKC", sentence).strip()
-    if len(text) > MAX_CHARACTERS:
-        return (f"it has {len(text):,} characters, more than {MAX_CHARACTERS}",)
+    most = max(MAX_CHARACTERS, 3 * len(said) // 2)
+    if len(text) > most:
+        return (f"it has {len(text):,} characters, more than {most:,}",)
     spans = _name_spans(text, ground.names)
     covered = _cover(len(text), spans)
     found = [
@@ -72,9 +83,11 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
         *_quantities(text, ground, covered),
         *_sensitive(text, covered),
         *_glued_names(text, spans),
+        *_quoted(text, covered),
         *_language(text, language, covered),
         *(_han(text, words, covered) if language == "zh" else ()),
         *_words(text, words if language != "zh" else frozenset(), covered),
+        *(_rephrasing(text, said, ground, spans, language) if said else ()),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -92,6 +105,21 @@ def plain_words(language: str) -> frozenset[str]:
         raise UnknownName("language", language, languages())
     text = (files(__package__) / "words" / f"{language}.txt").read_text(encoding="utf-8")
     return frozenset(text.split())
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in [*_WORD.findall(text), *_HAN_RUN.findall(text)])
+
+
+def _rephrasing(
+    text: str, said: str, ground: Ground, spans: list[tuple[int, int]], language: str
+) -> Iterator[str]:
+    """What a sentence says otherwise than the one that it rephrases."""
+    if not spans and _name_spans(said, ground.names):
+        yield "it names nothing of what it rephrases"
+    covered = _cover(len(text), spans)
+    yield from moved_numbers(text, said, covered, ground.names)
+    yield from added_claims(text, said, covered, ground.names, language)
 
 
 def _form(sentence: str, text: str, covered: list[bool]) -> Iterator[str]:
@@ -113,7 +141,7 @@ def _quantities(text: str, ground: Ground, covered: list[bool]) -> Iterator[str]
         if found.quantity.unit:
             known = found.quantity in amounts
         else:
-            known = found.quantity.number in numbers
+            known = found.quantity.number in numbers or counted(text, found) in ground.counts
         if not known:
             kind = "amount" if found.quantity.unit else "number"
             yield f"the {kind} `{text[found.start : found.end].strip()}` is not in the evidence"
@@ -170,6 +198,14 @@ def _glued_names(text: str, spans: list[tuple[int, int]]) -> Iterator[str]:
     for (start, end), (after, last) in pairwise(spans):
         if not text[end:after].strip(" -–—/&+'’"):
             yield f"`{text[start:last]}` joins two names"
+
+
+def _quoted(text: str, covered: list[bool]) -> Iterator[str]:
+    """Plain words in quotation marks are meant as a name."""
+    for start, mark in enumerate(text):
+        end = text.find(_QUOTES[mark], start + 1) if mark in _QUOTES and not covered[start] else -1
+        if any(text[at].isalnum() and not covered[at] for at in range(start + 1, end)):
+            yield f"`{text[start + 1 : end]}` is not in the evidence"
 
 
 def _language(text: str, language: str, covered: list[bool]) -> Iterator[str]:
