@@ -25,7 +25,14 @@ from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromSources, FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
-from recprism.engine.recommend import choose, own_text, words_of_context, write_list
+from recprism.engine.recommend import (
+    UNEXPLAINED,
+    choose,
+    own_text,
+    reasons_of,
+    words_of_context,
+    write_list,
+)
 from recprism.engine.similar import nearest_items
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
@@ -68,7 +75,7 @@ class Engine:
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
-        self._titles = Titles(model.catalog, model.labels, model.project.language)
+        self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model)
 
     def recommend(
@@ -108,10 +115,14 @@ class Engine:
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
         shown = choose(self.model, ranked, size)
-        explainer = self._explainer(binder, query) if explain else None
+        reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
+        if explain:
+            explainer = self._explainer(binder, query)
+            reasons, states = reasons_of(shown, explainer, self.door, user)
+            heard += states
         lists = {
-            one.ranked.plan.name: write_list(self.model, self._titles, one, state, explainer)
-            for one in shown
+            one.ranked.plan.name: write_list(self.model, self._titles, one, state, told)
+            for one, told in zip(shown, reasons, strict=True)
         }
         answer = Answer(
             request_id=new_request_id(),

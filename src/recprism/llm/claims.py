@@ -94,7 +94,7 @@ def _has(text: str, word: str) -> bool:
 @lru_cache
 def _groups(language: str) -> Mapping[str, tuple[frozenset[str], frozenset[str]]]:
     """Of each word the words of its group and the other grounds."""
-    found = {}
+    found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
     text = (files(__package__) / "claims" / f"{language}.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         words, _, grounds = line.partition("|")

@@ -118,6 +118,16 @@ class Door:
         """Drop the cached answers about a person; returns how many."""
         return self.ledger.forget(hash_text(subject))
 
+    def judged(self, role: str, *, accepted: int, refused: int) -> None:
+        """Note how many answers of a role were good enough to be shown; waits for nothing."""
+        settings = self.roles.get(role)
+        if settings is not None and accepted + refused and not self._loop.stopped:
+            self._loop.start(self._judge(role, settings.model, accepted, refused))
+
+    async def _judge(self, role: str, model: str, accepted: int, refused: int) -> None:
+        with _telling():
+            self.ledger.judge(role, model, accepted, refused)
+
     def close(self) -> None:
         """Close the backends and the loop; calls under way end as `unavailable`."""
         if self._loop.stopped:

@@ -107,6 +107,14 @@ def plain_words(language: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def names_in(text: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` that stand in `text` written out whole, not inside a longer one."""
+    plain = unicodedata.normalize("NFKC", text)
+    found = {plain[start:end].casefold() for start, end in _name_spans(plain, names)}
+    folded = {name: unicodedata.normalize("NFKC", name).strip().casefold() for name in names}
+    return [name for name, f in folded.items() if found & {f, f"{f}s", f"{f}es"}]
+
+
 def _words_of(text: str) -> frozenset[str]:
     return frozenset(word.lower() for word in [*_WORD.findall(text), *_HAN_RUN.findall(text)])
 
