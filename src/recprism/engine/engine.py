@@ -41,6 +41,7 @@ from recprism.llm import Door, State, has_roles, most_telling, open_door
 from recprism.model import Model, open_model
 from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
+from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
 from recprism.project import load_project
 from recprism.records import Answer, Event
@@ -165,7 +166,11 @@ class Engine:
         return self.store.add_events([event], self._states.now())
 
     def profile(self, user: str, at: datetime | str | None = None) -> Profile:
-        """The profile of a user; an unknown one has an empty profile that says `cold`."""
+        """The profile of a user; an unknown one has an empty profile that says `cold`.
+
+        With the role `profile` on, its summary is in the language model's words where those say no
+        more than the facts; asking takes up to the role's deadline.
+        """
         model = self.model
         state = self._states.of(user, self._states.moment(at))
         taste = model.snapshot.taste.fold_in(state.item, state.time, state.at)
@@ -178,7 +183,8 @@ class Engine:
             history=model.project.profiles.history,
             title_of=self._titles.of,
         )
-        return build_profile(user, state, taste, setting)
+        profile = build_profile(user, state, taste, setting)
+        return profile if self.door is None else retell(self.door, profile, model.project)
 
     def explain(
         self, user: str | None, task: str, item: str, at: datetime | str | None = None

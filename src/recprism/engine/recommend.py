@@ -12,7 +12,7 @@ from recprism.engine.evidence import Explainer
 from recprism.engine.ranking import Ranked
 from recprism.engine.titles import Titles
 from recprism.explain import Funnel, rephrase, short_because
-from recprism.explain.rephrase import ROLE
+from recprism.explain.rewording import ROLE
 from recprism.lists import (
     NO_SLOT,
     Picks,

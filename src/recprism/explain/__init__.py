@@ -4,7 +4,7 @@ from recprism.explain.guard import check
 from recprism.explain.messages import catalogue, languages
 from recprism.explain.names import readable
 from recprism.explain.reasons import compose
-from recprism.explain.rephrase import Draft, rephrase
+from recprism.explain.rewording import Draft, rephrase
 from recprism.explain.sentences import ItemFacts
 from recprism.explain.shares import normalize_shares
 from recprism.explain.shortness import Funnel, short_because

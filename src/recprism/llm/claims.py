@@ -3,7 +3,8 @@
 Some plain words are claims: `never`, `often`, `yesterday`, `bought`. `claims/LANGUAGE.txt` has a
 group a line, `words | grounds`: a word of a group may be used where the text that is rephrased has
 a word of the same group or one of the grounds (`*` for words that state nothing, although they
-contain one that does). And a number keeps what it counts: `3 times` does not become `3 days`, nor
+contain one that does). Of a group that begins with `!` a word must stay: what happened, and how the
+things are related. And a number keeps what it counts: `3 times` does not become `3 days`, nor
 `every 6 days` `6 days ago`.
 """
 
@@ -16,7 +17,7 @@ from importlib.resources import files
 
 from recprism.llm.quantities import Found, find_quantities
 
-_ALWAYS = "*"
+_ALWAYS, _STAYS = "*", "!"
 _SPANS = ("day", "week", "month", "year", "hour", "minute")
 _COUNTED = re.compile(
     r"[\s-]*(?:(?P<day>days?\b|天|日)|(?P<week>weeks?\b|周|个?星期|个?礼拜)|(?P<month>months?\b|个?月)"
@@ -57,19 +58,26 @@ def counted(text: str, found: Found) -> tuple[float, str]:
     return number, f"{what} each" if _EVERY.search(text, 0, found.start) else what
 
 
-def added_claims(
-    text: str, said: str, covered: list[bool], names: Iterable[str], language: str
+def other_claims(
+    text: str, said: str, names: Iterable[str], free: Iterable[str], language: str
 ) -> Iterator[str]:
-    """What `text` claims beyond `said`; names (where `covered`, and in `said`) claim nothing."""
-    known = blanked(said, names)
-    groups = _groups(language)
-    stated = {m[0].lower() for m in _pattern(language).finditer(known)}
-    for match in _pattern(language).finditer(text):
-        word = match[0].lower()
+    """What `text` claims beyond `said` or leaves out of it.
+
+    The `names` in both and the words of `free` claim nothing.
+    """
+    known, told = blanked(said, names), blanked(text, names)
+    groups, pattern = _groups(language), _pattern(language)
+    stated = {match[0].lower() for match in pattern.finditer(known)}
+    kept = {match[0].lower() for match in pattern.finditer(told)}
+    for word in sorted(kept - set(free)):
         mates, grounds = groups[word]
-        grounded = _ALWAYS in grounds or mates & stated or any(_has(known, g) for g in grounds)
-        if not grounded and not all(covered[slice(*match.span())]):
-            yield f"`{match[0]}` is not in the sentence that it rephrases"
+        is_known = any(_has(known, ground) for ground in grounds - {_STAYS})
+        if _ALWAYS not in grounds and not mates & stated and not is_known:
+            yield f"`{word}` is not in the sentence that it rephrases"
+    for word in sorted(stated - kept):
+        mates, grounds = groups[word]
+        if _STAYS in grounds and not mates & kept:
+            yield f"it leaves out `{word}`"
 
 
 def moved_numbers(text: str, said: str, covered: list[bool], names: Iterable[str]) -> Iterator[str]:
@@ -97,9 +105,11 @@ def _groups(language: str) -> Mapping[str, tuple[frozenset[str], frozenset[str]]
     found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
     text = (files(__package__) / "claims" / f"{language}.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
-        words, _, grounds = line.partition("|")
-        mates = frozenset(words.split())
-        found |= dict.fromkeys(mates, (mates, frozenset(grounds.split())))
+        words, _, rest = line.partition("|")
+        mates, grounds = frozenset(words.split()) - {_STAYS}, frozenset(rest.split())
+        if words.startswith(_STAYS):
+            grounds |= {_STAYS}
+        found |= dict.fromkeys(mates, (mates, grounds))
     return found
 
 

@@ -21,7 +21,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 from recprism.errors import UnknownName
-from recprism.llm.claims import added_claims, blanked, counted, moved_numbers
+from recprism.llm.claims import blanked, counted, moved_numbers, other_claims
 from recprism.llm.quantities import HAN, find_quantities
 
 MAX_CHARACTERS = 300
@@ -86,7 +86,7 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
         *_quoted(text, covered),
         *_language(text, language, covered),
         *(_han(text, words, covered) if language == "zh" else ()),
-        *_words(text, words if language != "zh" else frozenset(), covered),
+        *_words(text, words if language != "zh" else frozenset(), covered, said),
         *(_rephrasing(text, said, ground, spans, language) if said else ()),
     ]
     return tuple(dict.fromkeys(found))
@@ -127,7 +127,7 @@ def _rephrasing(
         yield "it names nothing of what it rephrases"
     covered = _cover(len(text), spans)
     yield from moved_numbers(text, said, covered, ground.names)
-    yield from added_claims(text, said, covered, ground.names, language)
+    yield from other_claims(text, said, ground.names, ground.words, language)
 
 
 def _form(sentence: str, text: str, covered: list[bool]) -> Iterator[str]:
@@ -224,8 +224,9 @@ def _language(text: str, language: str, covered: list[bool]) -> Iterator[str]:
             yield f"it is not in `{language}` (`{match[0]}`)"
 
 
-def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[str]:
+def _words(text: str, words: frozenset[str], covered: list[bool], said: str) -> Iterator[str]:
     """Words with letters; those that are numbers were judged as such."""
+    large = _WRITTEN_LARGE.union(_WORD.findall(said))
     settled = list(covered)
     for found in find_quantities(text):
         settled[found.start : found.end] = [True] * (found.end - found.start)
@@ -235,7 +236,7 @@ def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[st
         parts = re.split(r"['’]", match[0].lower())
         # A capital makes a plain word a name, such as the second one in `Apple Watch`.
         is_name = match[0] != match[0].lower() and not _begins(text, match.start())
-        is_name &= match[0].split("'")[0].split("’")[0] not in _WRITTEN_LARGE
+        is_name &= match[0].split("'")[0].split("’")[0] not in large
         if is_name or not all(part in words for part in parts):
             yield f"`{match[0]}` is not in the evidence"
 
