@@ -79,7 +79,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(LLMUnavailable, match="has schema version 99, this RecPrism reads up to 1"):
+    with pytest.raises(LLMUnavailable, match="has schema version 99, this RecPrism reads up to 2"):
         Ledger(path).spent()
 
 

@@ -8,7 +8,7 @@ composed sentence as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from numbers import Real
 from typing import Any
@@ -55,13 +55,8 @@ def ground_of(evidence: Sequence[Evidence], item: ItemFacts, language: str) -> G
         numbers=tuple(sorted(numbers | ({1.0} if has_rhythm else set()))),
         amounts=tuple(f"{round(percent)}%" for percent in percents),
         counts=tuple(weeks),
-        words=frozenset(word for word in wording(language) if _is_so(word, numbers)),
+        words=wording(language, frozenset(numbers & {0.0, 1.0})),
     )
-
-
-def _is_so(word: str, numbers: Collection[float]) -> bool:
-    """Whether the days that `word` speaks of are among the numbers."""
-    return all(days in numbers for name, days in _DAYS.items() if name in word)
 
 
 def spellings(name: str) -> set[str]:
@@ -70,11 +65,16 @@ def spellings(name: str) -> set[str]:
 
 
 @lru_cache
-def wording(language: str) -> frozenset[str]:
-    """All words of our own in a language, in small letters; for Chinese runs of characters."""
+def wording(language: str, days: frozenset[float]) -> frozenset[str]:
+    """All words of our own in a language, in small letters; for Chinese runs of characters.
+
+    Words for a day, such as `yesterday`, are there where their number is among the `days`.
+    """
     texts = _leaves([*catalogue(language).messages.values()])
     pieces = [piece for text in texts for piece in _FIELD.split(str(text))]
-    return frozenset(word.lower() for piece in pieces for word in _PIECE.findall(piece))
+    words = {word.lower() for piece in pieces for word in _PIECE.findall(piece)}
+    unsaid = [name for name, number in _DAYS.items() if number not in days]
+    return frozenset(word for word in words if not any(name in word for name in unsaid))
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from recprism.explain.guard import ground_of, spellings
 from recprism.explain.messages import catalogue
@@ -40,11 +41,13 @@ def rephrase(
 
     A sentence that stands in several drafts is asked for once. `subject` is the person.
     """
+    started = perf_counter()
     sayings = [_saying(draft, door.fields) for draft in drafts]
     asked = {one.sentence.text: one for one in sayings if one is not None}
     if ROLE not in door.roles or not asked:
         return [draft.reason for draft in drafts], []
-    outcomes = door.ask_many(ROLE, [_request(door, one) for one in asked.values()], subject=subject)
+    requests = [_request(door, one) for one in asked.values()]
+    outcomes = door.ask_many(ROLE, requests, subject=subject, since=started)
     told: dict[str, str] = {}
     refused = 0
     for one, outcome in zip(asked.values(), outcomes, strict=True):

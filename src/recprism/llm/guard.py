@@ -92,6 +92,7 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=1)
 def languages() -> list[str]:
     """The languages that have a list of plain words, sorted."""
     found = (files(__package__) / "words").iterdir()
