@@ -10,7 +10,7 @@ sets in folders of their own; a set that is not there is skipped with a reason. 
 texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
 the share of texts with the right label, of sets with several labels per text the mean overlap
 (Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
-is never answered.
+is never answered. `deadline` is what `benchmarks.llm_deadline` says; `--only` leaves it out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
+from benchmarks.llm_deadline import QUICK_REQUESTS, REQUESTS, deadline_lines, measure_deadline
 from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
@@ -70,8 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         sys.stderr.write(f"{name}\n")
         labels[name] = measure(found, encoder, cache=cache, most=most)
+    requests = QUICK_REQUESTS if options.quick else REQUESTS
+    deadline = None if options.only else measure_deadline(requests)
     result = {
         "labels": labels,
+        "deadline": deadline,
         "skipped": skipped,
         "quick": bool(options.quick),
         "seed": SEED,
@@ -254,6 +258,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"known vectors; learned in {found['learn_s']} s; calibration error "
             f"{found['calibration_error']}"
         )
+    lines += deadline_lines(result["deadline"]) if result.get("deadline") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))
