@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from recprism.engine import Engine, open_engine
-from recprism.llm import Budget, Complete, Door, Ledger, Reply, Role
+from recprism.explain import ItemFacts, check
+from recprism.llm import Budget, Complete, Door, Ground, Ledger, Reply, Role, refuse
 from recprism.llm.backend import Backend
+from recprism.pipeline import train
+from recprism.project import load_project
+from recprism.project.llm_rules import known_fields
 from recprism.records import Answer, Reason
 from recprism.store import MemoryStore
 from recprism.testing.llms import EchoLLM
@@ -33,7 +42,8 @@ class Says(EchoLLM):
 
     async def complete(self, request: Complete) -> Reply[str]:
         await self._hear(request)
-        line = next(x for x in request.prompt.user.splitlines() if x.startswith('"sentence"'))
+        lines = request.prompt.user.splitlines()
+        line = next(x for x in lines if x.startswith(('"sentence"', '"summary"')))
         return Reply(value=self.word(line.partition(": ")[2][1:-1]), tokens_in=10, tokens_out=5)
 
 
@@ -199,3 +209,86 @@ def test_a_wish_leaves_only_where_it_may(with_model: Open) -> None:
     assert not any("blue" in prompt for prompt in prompts(backend))
     with_model(backend).recommend("mia", at=AT, query=wish)
     assert not any("example.com" in prompt for prompt in prompts(backend))
+
+
+SECRETS = {
+    "e-mail": "mia.secret@example.com",
+    "phone": "+49 170 1234567",
+    "card": "4111 1111 1111 1111",
+    "national id": "123-45-6789",
+}
+
+
+def test_planted_secrets_and_ids_never_leave(shop_copy: Path) -> None:
+    """Every field that may be listed is, and holds a secret; every item and user has an odd id."""
+    products = shop_copy / "data" / "products.csv"
+    lines = products.read_text(encoding="utf-8").splitlines()
+    secrets = list(SECRETS.values())
+    header = lines[0].split(",")
+    planted = []
+    for number, line in enumerate(lines[1:]):
+        cells = line.split(",")
+        cells[header.index("name")] += f" {secrets[number % len(secrets)]}"
+        planted.append(",".join(cells))
+    products.write_text("\n".join([lines[0], *planted]) + "\n", encoding="utf-8")
+    train(load_project(shop_copy))
+    backend = Says(str)
+    fields = sorted(known_fields(load_project(shop_copy).spec))
+    with open_engine(
+        shop_copy, store=MemoryStore(), door=door_to(backend, fields=fields)
+    ) as engine:
+        for user in ("mia", "u03", None):
+            engine.recommend(user, at=AT, query=f"cheese {secrets[0]} {secrets[2]}")
+            engine.recommend(user, at=AT)
+        for user in ("mia", "u03"):
+            engine.profile(user, at=AT)
+    read = prompts(backend)
+    assert any("(e-mail)" in prompt for prompt in read)
+    digits = re.compile(r"\D")
+    for prompt in read:
+        assert "mia" not in prompt
+        assert "u03" not in prompt
+        assert not re.search(r"\b[pc]\d\d\b|c-milk|c-pantry", prompt)
+        assert "example.com" not in prompt
+        for secret in secrets[1:]:
+            assert digits.sub("", secret) not in digits.sub("", prompt)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(st.text(max_size=200), st.sampled_from(["7 days", "milk", "您好"]))))
+def test_garbage_never_shows_what_the_guard_did_not_accept(
+    engine: Engine, with_model: Open, garbage: list[str]
+) -> None:
+    answers = cycle([*garbage, ""])
+    told = with_model(Says(lambda _: next(answers))).recommend("mia", ["products"], at=AT)
+    plain = engine.recommend("mia", ["products"], at=AT)
+    for old, new in zip(reasons(plain), reasons(told), strict=True):
+        if new.text != old.text:
+            assert new.source == "llm"
+            ground = Ground(
+                names=tuple(re.findall(r"[a-z-]+", old.text)),
+                numbers=tuple(range(400)),
+                said=old.text,
+            )
+            assert refuse(new.text, ground, "en") == ()
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-coder-0.5b-instruct", "gemma-3-270m-q4_k_m"])
+def test_real_weights_show_nothing_that_the_guard_refuses(trained_shop: Path, name: str) -> None:
+    folder = os.environ.get("RECPRISM_WEIGHTS")
+    path = Path(folder or "") / f"{name}.gguf"
+    if folder is None or not path.is_file():
+        pytest.skip(f"`RECPRISM_WEIGHTS` names no folder with `{name}.gguf`")
+    pytest.importorskip("xllamacpp", reason="needs the extra `llm`")
+    from recprism.llm.embedded import EmbeddedBackend
+
+    backend = EmbeddedBackend(path, threads=1)
+    role = Role(model=name, deadline_s=90.0)
+    with open_engine(
+        trained_shop, store=MemoryStore(), door=door_to(backend, role, fields=FIELDS)
+    ) as engine:
+        told = engine.recommend("mia", ["products"], size=3, at=AT)
+    assert told.llm in ("used", "deadline")
+    for item in told.lists["products"].items:
+        facts = ItemFacts(item.title, "products", item.labels)
+        assert check(item.reason.text, item.reason.evidence, facts) == ()
