@@ -47,6 +47,9 @@ def ground_of(evidence: Sequence[Evidence], item: ItemFacts, language: str) -> G
             names |= spellings(value)
         elif isinstance(value, Real) and not isinstance(value, bool):
             numbers |= {float(value), float(round(float(value)))}
+    places = [e.facts["place"] for e in evidence if isinstance(e.facts.get("place"), Mapping)]
+    for key, name in (pair for place in places for pair in place.items()):
+        names.add(catalogue(language).place(str(key), readable(str(name))))
     percents = [e.facts["percent"] for e in evidence if isinstance(e.facts.get("percent"), Real)]
     weeks = [(number / 7, "week") for number in sorted(numbers) if number % 7 == 0]
     has_rhythm = any(e.facts.get("gap_days") for e in evidence)
