@@ -30,7 +30,7 @@ _HAN_RUN = re.compile(rf"[{HAN}]+")
 _OTHER = re.compile(r"[^\w\s.,;:!?'\"’‘“”()\-–—…。，、；：！？（）「」『』《》%％$€£¥￥&/+]|_")
 _PERSON = re.compile(
     r"\b(?:you|you['’](?:re|ve)|your\s+\w+|we|i|they|people|customers?|someone)\s+"
-    r"(?:are|is|were|was|seem|look|being|become|might\s+be|may\s+be|must\s+be"
+    r"(?:are(?!\s+looking\s+at\b)|is|were|was|seem|look|being|become|might\s+be|may\s+be|must\s+be"
     r"|(?:have|has|had)(?!\s+(?:\w+ly\s+|often\s+)?(?:\w+ed|bought|chosen|taken|seen|read)\b))\b"
     r"|\byou['’](?:re|ve)\b|\b(?:as|like|being)\s+(?:a|an|someone)\b"
     rf"|[您你他她](?:们)?(?:[{HAN}]{{0,3}})(?:是|患|有|属于|作为|可能|看来|似乎)|作为|身为",
