@@ -11,7 +11,8 @@ sets in folders of their own; a set that is not there is skipped with a reason. 
 texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
 the share of texts with the right label, of sets with several labels per text the mean overlap
 (Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
-is never answered. `languages` is what `benchmarks.llm_languages` says; `--only` leaves it out.
+is never answered. `languages` and `deadline` are what `benchmarks.llm_languages` and
+`benchmarks.llm_deadline` say; `--only` leaves them out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
+from benchmarks.llm_deadline import QUICK_REQUESTS, REQUESTS, deadline_lines, measure_deadline
 from benchmarks.llm_languages import as_text as languages_as_text
 from benchmarks.llm_languages import measure_languages
 from benchmarks.summary import RESULTS
@@ -73,10 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         sys.stderr.write(f"{name}\n")
         labels[name] = measure(found, encoder, cache=cache, most=most)
-    languages = None if options.only else measure_languages(encoder)
+    requests = QUICK_REQUESTS if options.quick else REQUESTS
     result = {
         "labels": labels,
-        "languages": languages,
+        "languages": None if options.only else measure_languages(encoder),
+        "deadline": None if options.only else measure_deadline(requests),
         "skipped": skipped,
         "quick": bool(options.quick),
         "seed": SEED,
@@ -260,6 +263,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"{found['calibration_error']}"
         )
     lines += languages_as_text(result["languages"]) if result.get("languages") else []
+    lines += deadline_lines(result["deadline"]) if result.get("deadline") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))

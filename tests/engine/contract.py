@@ -51,7 +51,7 @@ def check_item(item: RankedItem, ranked: RankedList) -> None:
     assert len({e.signal for e in evidence}) == len(evidence)
     assert item.reason.text
     facts = ItemFacts(item.title, ranked.kind, item.labels)
-    assert check(item.reason.text, evidence, facts) == [], item.reason
+    assert check(item.reason.text, evidence, facts, item.reason.language) == (), item.reason
 
 
 def check_nothing_twice(answer: Answer) -> None:

@@ -15,6 +15,10 @@ RHYTHM = [Evidence(signal="repeat", facts={"gap_days": 6, "age_days": 7, "verb":
 TREND = [Evidence(signal="trend", facts={"buyers": 1312, "days": 28, "verb": "purchase"})]
 
 
+def language_of(sentence: str) -> str:
+    return "en" if sentence.isascii() or "You" in sentence else "zh"
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -26,7 +30,7 @@ TREND = [Evidence(signal="trend", facts={"buyers": 1312, "days": 28, "verb": "pu
     ],
 )
 def test_true_sentences_pass(sentence: str) -> None:
-    assert check(sentence, RHYTHM, BANANAS) == []
+    assert check(sentence, RHYTHM, BANANAS, language_of(sentence)) == ()
 
 
 @pytest.mark.parametrize(
@@ -42,45 +46,52 @@ def test_true_sentences_pass(sentence: str) -> None:
         ("You buy “your taste” about every 6 days.", "your taste"),
         ("您大约每9天购买一次“BANANAS”。", "9"),
         ("您购买过“BANANAS”九次。", "九"),
-        ("您昨天购买过“BANANAS”。", "昨天"),
+        ("您昨天购买过“BANANAS”。", "昨天购买过"),
         ("您大约每6天购买一次“苹果”。", "苹果"),
-        ("您大约每6天购买一次苹果。", "天购买一次苹果"),
+        ("您大约每6天购买一次苹果。", "苹果"),
         ("您大约每6天购买一次「最近」。", "最近"),
     ],
 )
 def test_planted_lies_are_caught(sentence: str, lie: str) -> None:
-    assert any(f"`{lie}` is not in the evidence" in one for one in check(sentence, RHYTHM, BANANAS))
+    found = check(sentence, RHYTHM, BANANAS, language_of(sentence))
+    assert any(f"{lie}` is not in the evidence" in one for one in found), found
 
 
 def test_weeks_are_grounded_in_their_days() -> None:
-    assert check("Bought by 1,312 people in the last 4 weeks.", TREND, BANANAS) == []
-    assert check("最近4周有1312人购买过。", TREND, BANANAS) == []
-    assert check("Bought by 4 people in the last 28 days.", TREND, BANANAS) == [
-        "the number `4` is not in the evidence"
-    ]
-    assert check("最近3周有1312人购买过。", TREND, BANANAS) == [
-        "the number `3` is not in the evidence"
-    ]
+    assert check("Bought by 1,312 people in the last 4 weeks.", TREND, BANANAS) == ()
+    assert check("最近4周有1312人购买过。", TREND, BANANAS, "zh") == ()
+    assert check("Bought by 4 people in the last 28 days.", TREND, BANANAS) == (
+        "the number `4` is not in the evidence",
+    )
+    assert check("最近3周有1312人购买过。", TREND, BANANAS, "zh") == (
+        "the number `3` is not in the evidence",
+    )
+
+
+def test_a_share_is_grounded_as_a_share() -> None:
+    funnel = [Evidence(signal="funnel", facts={"percent": 31, "age_days": 2, "verb": "purchase"})]
+    assert check("31% of those who looked at it bought it.", funnel, BANANAS) == ()
+    assert check("2% of those who looked at it bought it.", funnel, BANANAS) != ()
 
 
 def test_a_number_inside_a_name_is_no_claim_but_a_part_of_a_name_is_no_name() -> None:
     soda = ItemFacts("SOFT DRINKS 12/18&15PK CAN CAR", "products")
-    assert check("You buy soft drinks 12/18&15pk can car about every 6 days.", RHYTHM, soda) == []
-    assert check("You buy soft drinks about every 12 days.", RHYTHM, soda) == [
+    assert check("You buy soft drinks 12/18&15pk can car about every 6 days.", RHYTHM, soda) == ()
+    assert check("You buy soft drinks about every 12 days.", RHYTHM, soda) == (
         "the number `12` is not in the evidence",
         "`soft` is not in the evidence",
         "`drinks` is not in the evidence",
-    ]
+    )
 
 
 def test_the_same_complaint_is_made_once() -> None:
-    assert check("apples, apples", RHYTHM, BANANAS) == ["`apples` is not in the evidence"]
+    assert check("apples, apples", RHYTHM, BANANAS) == ("`apples` is not in the evidence",)
 
 
 titles = st.one_of(
-    st.text(max_size=80),
+    st.text(st.characters(categories=["L", "N", "Zs", "Sm"]), max_size=80),
     st.sampled_from(["BANANAS", "SOFT DRINKS 12/18&15PK CAN CAR", "深度学习实战", "iPhone 13"]),
-    st.sampled_from(['"', "“", "”", "5", "TV", "two", "今天"]),
+    st.sampled_from(["5", "TV", "two", "今天", "Dr. Smith's “best” soap", "A_B_C 🎉"]),
 )
 title_lists = st.lists(titles, max_size=4)
 counts = st.one_of(st.none(), st.integers(-1, 20_000))
@@ -149,7 +160,7 @@ def test_every_composed_sentence_passes_the_guard(
     evidence: list[Evidence], title: str, language: str
 ) -> None:
     item = ItemFacts(title, "products", {"department": "PRODUCE"})
-    assert check(compose(evidence, item, language).text, evidence, item) == []
+    assert check(compose(evidence, item, language).text, evidence, item, language) == ()
 
 
 @settings(deadline=None)
@@ -166,7 +177,7 @@ def test_another_number_in_a_composed_sentence_is_caught(
     evidence = [Evidence(signal="repeat", facts={**facts, "verb": "purchase"})]
     text = compose(evidence, BANANAS, language).text
     changed = re.sub(r"\d+", str(lie), text, count=1)
-    assert bool(check(changed, evidence, BANANAS)) == (lie not in facts.values())
+    assert bool(check(changed, evidence, BANANAS, language)) == (lie not in facts.values())
 
 
 @settings(deadline=None)
@@ -177,4 +188,4 @@ def test_another_number_in_a_composed_sentence_is_caught(
 def test_another_item_in_a_composed_sentence_is_caught(other: str, language: str) -> None:
     evidence = [Evidence(signal="repeat", facts={"count": 3, "age_days": 13, "verb": "purchase"})]
     text = compose(evidence, BANANAS, language).text
-    assert check(text.replace("bananas", other), evidence, BANANAS) != []
+    assert check(text.replace("bananas", other), evidence, BANANAS, language) != ()

@@ -152,7 +152,10 @@ def test_a_model_that_loads_for_long_is_ready_for_a_later_call() -> None:
 
 def test_a_call_past_its_deadline_is_on_the_account_with_its_estimate(doors: Doors) -> None:
     door = doors(EchoLLM(delay_s=5), Role(model="m", deadline_s=0.05))
-    assert door.ask("ask", question()).why == "no answer within 0.05 s"
+    assert door.ask("ask", question()).why.startswith("no answer within")
+    end = time.monotonic() + 10  # the row is closed right after, off the caller's path
+    while door.ledger.calls()[0]["state"] == "open" and time.monotonic() < end:
+        time.sleep(0.01)
     (call,) = door.ledger.calls()
     assert call["state"] == "deadline"
     assert call["tokens_in"] > 0

@@ -79,7 +79,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(LLMUnavailable, match="has schema version 99, this RecPrism reads up to 1"):
+    with pytest.raises(LLMUnavailable, match="has schema version 99, this RecPrism reads up to 2"):
         Ledger(path).spent()
 
 
@@ -88,3 +88,20 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_text("not a database " * 100)
     with pytest.raises(LLMUnavailable, match=r"llm\.sqlite` cannot be used: file is not a datab"):
         Ledger(path).begin(a_call(), None)
+
+
+def test_a_file_of_the_first_version_learns_to_count_what_was_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "llm.sqlite"
+    ledger = Ledger(path)
+    assert ledger.begin(a_call(), None) is not None
+    ledger.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE judged")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    ledger = Ledger(path)
+    ledger.judge("ask", "m", 3, 1)
+    ledger.judge("ask", "m", 2, 0)
+    (spent,) = ledger.spent()
+    assert (spent.calls, spent.accepted, spent.refused) == (1, 5, 1)
+    ledger.close()

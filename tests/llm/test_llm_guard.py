@@ -116,6 +116,7 @@ def test_a_sensitive_name_is_fine_while_nobody_is_meant() -> None:
     assert refuse("Kosher salt goes well with white bread.", ground, "en") == ()
     assert refuse("You have bought white bread 3 times.", ground, "en") == ()
     assert refuse("Jewelry is popular.", ground, "en") == ()
+    assert refuse("White bread, which you are looking at.", ground, "en") == ()
     assert refuse("You are kosher salt.", ground, "en") != ()
 
 

@@ -48,6 +48,7 @@ def test_a_profile_holds_everything_known(setting: ProfileSetting, weekly_milk: 
         "habits",
         "history",
         "summary",
+        "llm",
     ]
     assert (profile["user"], profile["at"], profile["cold"]) == (
         "ann",

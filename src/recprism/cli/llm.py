@@ -40,7 +40,8 @@ def spend(directory: Directory = Path(), as_json: AsJson = False) -> None:
     if not rows:
         write("No language model was asked yet.")
         return
-    heads = ["role", "model", "calls", "cached", "failed", "tokens in", "out", "seconds", "cost"]
+    heads = ["role", "model", "calls", "cached", "failed", "accepted", "refused"]
+    heads += ["tokens in", "out", "seconds", "cost"]
     cells = [
         [*list(row.values())[:-2], round(row["took_ms"] / 1000, 1), round(row["cost"], 4)]
         for row in rows

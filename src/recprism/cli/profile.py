@@ -17,5 +17,6 @@ def profile(
     from recprism.engine import open_engine
 
     moment = None if at is None else parse_time(at)
-    found = open_engine(directory).profile(user, at=moment).to_dict()
+    with open_engine(directory) as engine:
+        found = engine.profile(user, at=moment).to_dict()
     write_json(found) if as_json else write(profile_card(found))

@@ -84,12 +84,12 @@ def recommend(
     request = Request(task or None, query, size, parse_context(context or []))
     from recprism.engine import open_engine
 
-    engine = open_engine(directory)
-    for row in asked or ():
-        write_json(request.ask(engine, row.user, row.at or moment).to_dict(), lines=True)
-    if asked is not None:
-        return
-    answer = request.ask(engine, user, moment).to_dict()
+    with open_engine(directory) as engine:
+        for row in asked or ():
+            write_json(request.ask(engine, row.user, row.at or moment).to_dict(), lines=True)
+        if asked is not None:
+            return
+        answer = request.ask(engine, user, moment).to_dict()
     write_json(answer) if as_json else write(*answer_view(answer))
 
 

@@ -25,7 +25,14 @@ from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromSources, FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
-from recprism.engine.recommend import choose, own_text, words_of_context, write_list
+from recprism.engine.recommend import (
+    UNEXPLAINED,
+    choose,
+    own_text,
+    reasons_of,
+    words_of_context,
+    write_list,
+)
 from recprism.engine.similar import nearest_items
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
@@ -35,6 +42,7 @@ from recprism.llm import Door, State, has_roles, most_telling, open_door
 from recprism.model import Model, open_model
 from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
+from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
 from recprism.project import load_project
 from recprism.records import Answer, Event
@@ -70,7 +78,7 @@ class Engine:
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
-        self._titles = Titles(model.catalog, model.labels, model.project.language)
+        self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model)
         self._wishing = Wishing(model, self._states.encode)
 
@@ -118,15 +126,15 @@ class Engine:
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
         shown = choose(self.model, ranked, size)
-        explainer = (
-            self._explainer(binder, None if read is None else read.intent.text) if explain else None
-        )
         conditions = () if read is None else read.intent.conditions()
+        reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
+        if explain:
+            explainer = self._explainer(binder, None if read is None else read.intent.text)
+            reasons, states = reasons_of(shown, explainer, self.door, user)
+            heard += states
         lists = {
-            one.ranked.plan.name: write_list(
-                self.model, self._titles, one, state, explainer, conditions
-            )
-            for one in shown
+            one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
+            for one, told in zip(shown, reasons, strict=True)
         }
         answer = Answer(
             request_id=new_request_id(),
@@ -179,7 +187,11 @@ class Engine:
         return self.store.add_events([event], self._states.now())
 
     def profile(self, user: str, at: datetime | str | None = None) -> Profile:
-        """The profile of a user; an unknown one has an empty profile that says `cold`."""
+        """The profile of a user; an unknown one has an empty profile that says `cold`.
+
+        With the role `profile` on, its summary is in the language model's words where those say no
+        more than the facts; asking takes up to the role's deadline.
+        """
         model = self.model
         state = self._states.of(user, self._states.moment(at))
         taste = model.snapshot.taste.fold_in(state.item, state.time, state.at)
@@ -192,7 +204,8 @@ class Engine:
             history=model.project.profiles.history,
             title_of=self._titles.of,
         )
-        return build_profile(user, state, taste, setting)
+        profile = build_profile(user, state, taste, setting)
+        return profile if self.door is None else retell(self.door, profile, model.project)
 
     def explain(
         self, user: str | None, task: str, item: str, at: datetime | str | None = None

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, IntArray
 from recprism.engine.ranking import WISH_WEIGHT, Ranked, is_stranger, main_numbers
 from recprism.engine.titles import Titles
-from recprism.explain import ItemFacts, compose, normalize_shares
+from recprism.explain import Draft, ItemFacts, compose, normalize_shares
 from recprism.model import Model
+from recprism.project.llm_section import QUERY
 from recprism.ranker.features import Features
 from recprism.records import Evidence, Reason
 from recprism.signals.interface import Bound, Clue
@@ -34,6 +35,15 @@ class Asked:
     context: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Composed:
+    """A reason, what it says about the item, and the items of its evidence."""
+
+    reason: Reason
+    facts: ItemFacts
+    items: list[int]
+
+
 class Explainer:
     """Composes the reasons of one request."""
 
@@ -43,6 +53,17 @@ class Explainer:
 
     def reasons(self, ranked: Ranked, positions: Sequence[int]) -> list[Reason]:
         """One reason per position of a ranked list."""
+        return [one.reason for one in self._composed(ranked, positions)]
+
+    def drafts(self, ranked: Ranked, positions: Sequence[int]) -> list[Draft]:
+        """As `reasons`, with the fields of the project that their names come from."""
+        composed = self._composed(ranked, positions)
+        return [
+            Draft(reason=one.reason, item=one.facts, names=self._names(one, ranked, position))
+            for one, position in zip(composed, positions, strict=True)
+        ]
+
+    def _composed(self, ranked: Ranked, positions: Sequence[int]) -> list[_Composed]:
         shares = self._shares(ranked, np.asarray(positions, np.int64))
         bound = self._binder.bind(ranked.plan.goal)
         return [
@@ -88,7 +109,7 @@ class Explainer:
         bound: Mapping[str, Bound],
         position: int,
         drops: Mapping[str, float],
-    ) -> Reason:
+    ) -> _Composed:
         item, offer_row = self._item(ranked, position)
         targets = self._titles.targets(ranked.plan.kind, item, offer_row)
         about = targets if len(targets) else np.array([item], np.int32)
@@ -111,7 +132,32 @@ class Explainer:
         facts = ItemFacts(
             self._titles.of(item, offer_row), ranked.plan.kind.name, self._titles.labels_of(item)
         )
-        return compose(evidence, facts, self._model.project.language)
+        reason = compose(evidence, facts, self._model.project.language)
+        items = [item for clue, _ in clues for item in clue.items]
+        return _Composed(reason, facts, items)
+
+    def _names(self, one: _Composed, ranked: Ranked, position: int) -> dict[str, frozenset[str]]:
+        """Whatever a reason may name, and the fields of the project that it comes from."""
+        project, titles = self._model.project, self._titles
+        labels = frozenset(
+            f"{kind.name}.{name}"
+            for kind in self._model.catalog.kinds.values()
+            for name in kind.label_names
+        )
+        segments = [str(e.facts.get("segment") or "") for e in one.reason.evidence]
+        found = [(segment, labels) for segment in segments if segment]
+        if self._asked.own_text and project.users:
+            columns = frozenset(f"users.{column}" for column in project.users.text)
+            found.append((self._asked.own_text, columns))
+        if self._asked.query:
+            found.append((self._asked.query, frozenset([QUERY])))
+        found += [(titles.of(item), titles.fields_of(item)) for item in one.items]
+        item, offer_row = self._item(ranked, position)
+        found.append((one.facts.title, titles.fields_of(item, offer_row)))
+        names: dict[str, frozenset[str]] = {}
+        for name, fields in found:
+            names[name] = names.get(name, frozenset()) | fields
+        return names
 
     def _item(self, ranked: Ranked, position: int) -> tuple[int, int]:
         candidates = ranked.candidates

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 
 from recprism.engine.evidence import Explainer
 from recprism.engine.ranking import Ranked
 from recprism.engine.titles import Titles
-from recprism.explain import Funnel, short_because
+from recprism.explain import Funnel, rephrase, short_because
+from recprism.explain.rewording import ROLE
 from recprism.lists import (
     NO_SLOT,
     Picks,
@@ -23,6 +25,7 @@ from recprism.lists import (
     every_item,
     merge,
 )
+from recprism.llm import Door, State
 from recprism.model import Model
 from recprism.profiles.state import UserState
 from recprism.records import Evidence, RankedItem, RankedList, Reason
@@ -62,26 +65,35 @@ def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Sho
     return shown
 
 
+def reasons_of(
+    shown: Sequence[Shown], explainer: Explainer, door: Door | None, user: str | None
+) -> tuple[list[list[Reason]], list[State]]:
+    """The reasons of each list, in the language model's words where it has a say, and how asking
+    it went."""
+    places = [(one.ranked, one.picks.positions) for one in shown]
+    if door is None or ROLE not in door.roles:
+        return [explainer.reasons(*place) for place in places], []
+    drafts = [explainer.drafts(*place) for place in places]
+    reasons, states = rephrase(door, list(chain.from_iterable(drafts)), user)
+    rest = iter(reasons)
+    return [list(islice(rest, len(some))) for some in drafts], states
+
+
 def write_list(
     model: Model,
     titles: Titles,
     shown: Shown,
     user: UserState,
-    explainer: Explainer | None,
+    reasons: Sequence[Reason],
     conditions: Sequence[str] = (),
 ) -> RankedList:
-    """One list as it leaves: titles, labels, probabilities, slots, reasons.
+    """One list as it leaves: titles, labels, probabilities, slots, and a reason per item.
 
     `conditions` are what the wish rules out or demands, told where they leave the list short.
     """
     ranked, plan = shown.ranked, shown.ranked.plan
     positions = shown.picks.positions
     slots = _slots(model, shown)
-    reasons = (
-        [UNEXPLAINED] * len(positions)
-        if explainer is None
-        else explainer.reasons(ranked, positions)
-    )
     goal = plan.spec.goal
     items = []
     for i, position in enumerate(positions):

@@ -13,6 +13,7 @@ import numpy as np
 from recprism.content.label_codes import LabelCodes
 from recprism.data.dataset import UNKNOWN, Catalog, IntArray, KindTable
 from recprism.explain import catalogue
+from recprism.project.schema import ProjectFile
 
 NO_OFFER = -1
 
@@ -20,9 +21,9 @@ NO_OFFER = -1
 class Titles:
     """Titles by global item_idx; titles composed for an offer depend on its offer row."""
 
-    def __init__(self, catalog: Catalog, labels: LabelCodes, language: str) -> None:
-        self._catalog, self._labels = catalog, labels
-        self._words = catalogue(language)
+    def __init__(self, catalog: Catalog, labels: LabelCodes, project: ProjectFile) -> None:
+        self._catalog, self._labels, self._project = catalog, labels, project
+        self._words = catalogue(project.language)
         self._composed: dict[tuple[int, int], str] = {}
 
     @cached_property
@@ -39,6 +40,27 @@ class Titles:
         if key not in self._composed:
             self._composed[key] = self._compose(kind, item_idx, offer_row)
         return self._composed[key]
+
+    def fields_of(self, item_idx: int, offer_row: int = NO_OFFER) -> frozenset[str]:
+        """The fields of the project that the title of an item draws on, as `llm.fields` names them.
+
+        For a title that is the id it is the field of the id, which never reaches a prompt.
+        """
+        kind = self._catalog.kind_of(item_idx)
+        section = self._project.items.get(kind.name)
+        written = self._written[kind.name][item_idx - kind.start]
+        if section is None:
+            return frozenset([f"{kind.name}.?"])
+        if written:
+            column = section.title or next(iter(section.text), section.id)
+            return frozenset([f"{kind.name}.{column}"])
+        targets = self.targets(kind, item_idx, offer_row)
+        if len(targets) == 0:
+            return frozenset([f"{kind.name}.{section.id}"])
+        if len(targets) == 1:
+            return self.fields_of(int(targets[0]))
+        target = self._catalog.kind_of(int(targets[0]))
+        return frozenset(f"{target.name}.{name}" for name in target.label_names)
 
     def labels_of(self, item_idx: int, offer_row: int = NO_OFFER) -> dict[str, str]:
         """The labels of an item, those that flow along links included."""

@@ -4,11 +4,13 @@ from recprism.explain.guard import check
 from recprism.explain.messages import catalogue, languages
 from recprism.explain.names import readable
 from recprism.explain.reasons import compose
+from recprism.explain.rewording import Draft, rephrase
 from recprism.explain.sentences import ItemFacts
 from recprism.explain.shares import normalize_shares
 from recprism.explain.shortness import Funnel, short_because
 
 __all__ = [
+    "Draft",
     "Funnel",
     "ItemFacts",
     "catalogue",
@@ -17,5 +19,6 @@ __all__ = [
     "languages",
     "normalize_shares",
     "readable",
+    "rephrase",
     "short_because",
 ]

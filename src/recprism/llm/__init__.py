@@ -5,6 +5,7 @@ from recprism.llm.door import Door, Price, Role
 from recprism.llm.guard import Ground, refuse
 from recprism.llm.ledger import Budget, Ledger, Spent
 from recprism.llm.opening import has_roles, open_door
+from recprism.llm.prompts import Mixed
 from recprism.llm.redact import redact
 from recprism.llm.requests import (
     Choice,
@@ -30,6 +31,7 @@ __all__ = [
     "Embed",
     "Ground",
     "Ledger",
+    "Mixed",
     "Outcome",
     "Price",
     "Prompt",

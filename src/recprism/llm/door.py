@@ -29,7 +29,7 @@ from recprism.llm.requests import Outcome, Prompt, Reply, Request, State, conten
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-GRACE_S = 0.02
+GRACE_S = 0.001
 """How long after its deadline a call may still hand over that it was late."""
 _CLOSED = "the language model was closed"
 
@@ -90,9 +90,17 @@ class Door:
         return self.ask_many(role, [request], subject=subject)[0]
 
     def ask_many(
-        self, role: str, requests: Sequence[Request[T]], *, subject: str | None = None
+        self,
+        role: str,
+        requests: Sequence[Request[T]],
+        *,
+        subject: str | None = None,
+        since: float | None = None,
     ) -> list[Outcome[T]]:
-        """The outcomes of several requests side by side, in their order, each with its deadline."""
+        """The outcomes of several requests side by side, in their order, by one deadline.
+
+        It counts from `since` (of `perf_counter`), for callers whose preparations take a while.
+        """
         settings = self.roles.get(role)
         if settings is None:
             return [Outcome(state="off", why=f"the role `{role}` is off") for _ in requests]
@@ -100,13 +108,14 @@ class Door:
             raise UsageError("A backend must not ask the door that asks it.")
         if self._loop.stopped:
             return [Outcome(state="unavailable", why=_CLOSED) for _ in requests]
-        limit = None if settings.deadline_s is None else settings.deadline_s + GRACE_S
-        end = None if limit is None else perf_counter() + limit
+        start = perf_counter() if since is None else since
+        end = None if settings.deadline_s is None else start + settings.deadline_s
         futures = [
-            self._loop.start(self._settled(role, settings, request, subject))
+            self._loop.start(self._settled(role, settings, request, subject, end))
             for request in requests
         ]
-        return [_wait(future, end) for future in futures]
+        limit = None if end is None else end + GRACE_S
+        return [_wait(future, limit) for future in futures]
 
     async def ask_async(
         self, role: str, request: Request[T], *, subject: str | None = None
@@ -117,6 +126,16 @@ class Door:
     def forget(self, subject: str) -> int:
         """Drop the cached answers about a person; returns how many."""
         return self.ledger.forget(hash_text(subject))
+
+    def judged(self, role: str, *, accepted: int, refused: int) -> None:
+        """Note how many answers of a role were good enough to be shown; waits for nothing."""
+        settings = self.roles.get(role)
+        if settings is not None and accepted + refused and not self._loop.stopped:
+            self._loop.start(self._judge(role, settings.model, accepted, refused))
+
+    async def _judge(self, role: str, model: str, accepted: int, refused: int) -> None:
+        with _telling():
+            self.ledger.judge(role, model, accepted, refused)
 
     def close(self) -> None:
         """Close the backends and the loop; calls under way end as `unavailable`."""
@@ -133,15 +152,25 @@ class Door:
                 await task.result().close()
 
     async def _settled(
-        self, role: str, settings: Role, request: Request[T], subject: str | None
+        self,
+        role: str,
+        settings: Role,
+        request: Request[T],
+        subject: str | None,
+        end: float | None,
     ) -> Outcome[T]:
         try:
-            return await self._ask(role, settings, request, subject)
+            return await self._ask(role, settings, request, subject, end)
         except Exception as error:
             return Outcome(state="unavailable", why=_said(error))
 
     async def _ask(
-        self, role: str, settings: Role, request: Request[T], subject: str | None
+        self,
+        role: str,
+        settings: Role,
+        request: Request[T],
+        subject: str | None,
+        end: float | None,
     ) -> Outcome[T]:
         clean = request.map(redact)
         content = content_of(clean)
@@ -153,19 +182,21 @@ class Door:
         number = self.ledger.begin(call, settings.budget)
         if number is None:
             return Outcome(state="budget", why=f"the budget of the role `{role}` is spent")
-        outcome = await self._send(settings, clean, number)
+        outcome = await self._send(settings, clean, number, end)
         if outcome.value is not None:
             about = None if subject is None else hash_text(subject)
             with _telling():
                 self.ledger.keep(key, _to_json(outcome.value), about)
         return outcome
 
-    async def _send(self, settings: Role, request: Request[T], number: int) -> Outcome[T]:
-        """Ask the backend and close the call's row, however it ends."""
+    async def _send(
+        self, settings: Role, request: Request[T], number: int, end: float | None
+    ) -> Outcome[T]:
+        """Ask the backend until `end` and close the call's row, however it ends."""
         start, usage = perf_counter(), None
         state: State = "deadline"
         try:
-            async with asyncio.timeout(settings.deadline_s) as limit:
+            async with asyncio.timeout(None if end is None else end - start) as limit:
                 backend = await self._backend(settings.model)
                 reply = await request.send(backend)
             state, usage = "used", self._usage(settings.model, reply)
@@ -263,8 +294,7 @@ class _Loop:
 def _wait(future: Future[Outcome[T]], end: float | None) -> Outcome[T]:
     try:
         return future.result(None if end is None else max(end - perf_counter(), 0.0))
-    except FutureTimeout:
-        future.cancel()
+    except FutureTimeout:  # the call's own timeout ends it, when its loop has time
         return Outcome(state="deadline", why="no answer within the deadline")
     except CancelledError:
         return Outcome(state="unavailable", why=_CLOSED)

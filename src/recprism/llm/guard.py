@@ -4,9 +4,10 @@ In come a sentence, the evidence as names, numbers and amounts, and the language
 reasons to refuse, none for an accepted sentence. The decision worth knowing: it is closed, not
 open. Names must be written out whole as in the evidence, and every other word must stand in a short
 list of plain words (`words/LANGUAGE.txt`), which holds no nouns of goods, no traits of people and
-no promises such as `free`. A true sentence in unusual words is refused too; a plain one composed
-from the evidence takes its place. It reads words, not meaning: a true number in the wrong place
-passes.
+no promises such as `free`. Of a sentence that rephrases another one more is asked: it names
+something of it, its numbers count the same things, and no word claims more (`claims.py`). A true
+sentence in unusual words is refused too; a plain one composed from the evidence takes its place. It
+reads words, not meaning.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 from recprism.errors import UnknownName
+from recprism.llm.claims import blanked, counted, moved_numbers, other_claims
 from recprism.llm.quantities import HAN, find_quantities
 
 MAX_CHARACTERS = 300
@@ -28,12 +30,13 @@ _HAN_RUN = re.compile(rf"[{HAN}]+")
 _OTHER = re.compile(r"[^\w\s.,;:!?'\"’‘“”()\-–—…。，、；：！？（）「」『』《》%％$€£¥￥&/+]|_")
 _PERSON = re.compile(
     r"\b(?:you|you['’](?:re|ve)|your\s+\w+|we|i|they|people|customers?|someone)\s+"
-    r"(?:are|is|were|was|seem|look|being|become|might\s+be|may\s+be|must\s+be"
+    r"(?:are(?!\s+looking\s+at\b)|is|were|was|seem|look|being|become|might\s+be|may\s+be|must\s+be"
     r"|(?:have|has|had)(?!\s+(?:\w+ly\s+|often\s+)?(?:\w+ed|bought|chosen|taken|seen|read)\b))\b"
     r"|\byou['’](?:re|ve)\b|\b(?:as|like|being)\s+(?:a|an|someone)\b"
     rf"|[您你他她](?:们)?(?:[{HAN}]{{0,3}})(?:是|患|有|属于|作为|可能|看来|似乎)|作为|身为",
     re.IGNORECASE,
 )
+_QUOTES = {"“": "”", '"': '"', "「": "」", "『": "』", "《": "》"}
 _WRITTEN_LARGE = frozenset(
     [
         *["I", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
@@ -48,12 +51,18 @@ class Ground:
     """What a sentence may say.
 
     `names` are items, labels and other names, to be written out whole; `numbers` plain numbers;
-    `amounts` texts of amounts, such as `$3.99` or `20 %`, which are said with their unit only.
+    `amounts` texts of amounts, such as `$3.99` or `20 %`, which are said with their unit only;
+    `counts` numbers that may count one thing only (see `counted`), such as `(4, "week")`;
+    `words` further words that may be used (for Chinese: runs of characters). `said` is the sentence
+    that is rephrased, if one is; its words may be used again.
     """
 
     names: tuple[str, ...] = ()
     numbers: tuple[float, ...] = ()
     amounts: tuple[str, ...] = ()
+    counts: tuple[tuple[float, str], ...] = ()
+    words: frozenset[str] = frozenset()
+    said: str = ""
 
 
 def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
@@ -61,10 +70,12 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
 
     Raises `UnknownName` for a language without a list of plain words.
     """
-    words = plain_words(language)
+    said = unicodedata.normalize("NFKC", ground.said)
+    words = plain_words(language) | ground.words | _words_of(blanked(said, ground.names))
     text = unicodedata.normalize("NFKC", sentence).strip()
-    if len(text) > MAX_CHARACTERS:
-        return (f"it has {len(text):,} characters, more than {MAX_CHARACTERS}",)
+    most = max(MAX_CHARACTERS, 3 * len(said) // 2)
+    if len(text) > most:
+        return (f"it has {len(text):,} characters, more than {most:,}",)
     spans = _name_spans(text, ground.names)
     covered = _cover(len(text), spans)
     found = [
@@ -72,13 +83,16 @@ def refuse(sentence: str, ground: Ground, language: str) -> tuple[str, ...]:
         *_quantities(text, ground, covered),
         *_sensitive(text, covered),
         *_glued_names(text, spans),
+        *_quoted(text, covered),
         *_language(text, language, covered),
         *(_han(text, words, covered) if language == "zh" else ()),
-        *_words(text, words if language != "zh" else frozenset(), covered),
+        *_words(text, words if language != "zh" else frozenset(), covered, said),
+        *(_rephrasing(text, said, ground, spans, language) if said else ()),
     ]
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=1)
 def languages() -> list[str]:
     """The languages that have a list of plain words, sorted."""
     found = (files(__package__) / "words").iterdir()
@@ -92,6 +106,29 @@ def plain_words(language: str) -> frozenset[str]:
         raise UnknownName("language", language, languages())
     text = (files(__package__) / "words" / f"{language}.txt").read_text(encoding="utf-8")
     return frozenset(text.split())
+
+
+def names_in(text: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` that stand in `text` written out whole, not inside a longer one."""
+    plain = unicodedata.normalize("NFKC", text)
+    found = {plain[start:end].casefold() for start, end in _name_spans(plain, names)}
+    folded = {name: unicodedata.normalize("NFKC", name).strip().casefold() for name in names}
+    return [name for name, f in folded.items() if found & {f, f"{f}s", f"{f}es"}]
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in [*_WORD.findall(text), *_HAN_RUN.findall(text)])
+
+
+def _rephrasing(
+    text: str, said: str, ground: Ground, spans: list[tuple[int, int]], language: str
+) -> Iterator[str]:
+    """What a sentence says otherwise than the one that it rephrases."""
+    if not spans and _name_spans(said, ground.names):
+        yield "it names nothing of what it rephrases"
+    covered = _cover(len(text), spans)
+    yield from moved_numbers(text, said, covered, ground.names)
+    yield from other_claims(text, said, ground.names, ground.words, language)
 
 
 def _form(sentence: str, text: str, covered: list[bool]) -> Iterator[str]:
@@ -113,7 +150,7 @@ def _quantities(text: str, ground: Ground, covered: list[bool]) -> Iterator[str]
         if found.quantity.unit:
             known = found.quantity in amounts
         else:
-            known = found.quantity.number in numbers
+            known = found.quantity.number in numbers or counted(text, found) in ground.counts
         if not known:
             kind = "amount" if found.quantity.unit else "number"
             yield f"the {kind} `{text[found.start : found.end].strip()}` is not in the evidence"
@@ -172,6 +209,14 @@ def _glued_names(text: str, spans: list[tuple[int, int]]) -> Iterator[str]:
             yield f"`{text[start:last]}` joins two names"
 
 
+def _quoted(text: str, covered: list[bool]) -> Iterator[str]:
+    """Plain words in quotation marks are meant as a name."""
+    for start, mark in enumerate(text):
+        end = text.find(_QUOTES[mark], start + 1) if mark in _QUOTES and not covered[start] else -1
+        if any(text[at].isalnum() and not covered[at] for at in range(start + 1, end)):
+            yield f"`{text[start + 1 : end]}` is not in the evidence"
+
+
 def _language(text: str, language: str, covered: list[bool]) -> Iterator[str]:
     if language == "zh" and not _HAN_RUN.search(text):
         yield "it is not in `zh`"
@@ -180,8 +225,9 @@ def _language(text: str, language: str, covered: list[bool]) -> Iterator[str]:
             yield f"it is not in `{language}` (`{match[0]}`)"
 
 
-def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[str]:
+def _words(text: str, words: frozenset[str], covered: list[bool], said: str) -> Iterator[str]:
     """Words with letters; those that are numbers were judged as such."""
+    large = _WRITTEN_LARGE.union(_WORD.findall(said))
     settled = list(covered)
     for found in find_quantities(text):
         settled[found.start : found.end] = [True] * (found.end - found.start)
@@ -191,7 +237,7 @@ def _words(text: str, words: frozenset[str], covered: list[bool]) -> Iterator[st
         parts = re.split(r"['’]", match[0].lower())
         # A capital makes a plain word a name, such as the second one in `Apple Watch`.
         is_name = match[0] != match[0].lower() and not _begins(text, match.start())
-        is_name &= match[0].split("'")[0].split("’")[0] not in _WRITTEN_LARGE
+        is_name &= match[0].split("'")[0].split("’")[0] not in large
         if is_name or not all(part in words for part in parts):
             yield f"`{match[0]}` is not in the evidence"
 

@@ -22,7 +22,7 @@ from recprism.atomic import transaction
 from recprism.errors import DiskFull, LLMUnavailable, is_disk_full
 from recprism.llm.requests import State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_S = 2.0
 _SCHEMA = """
 CREATE TABLE calls (
@@ -37,6 +37,14 @@ CREATE TABLE answers (
 ) WITHOUT ROWID;
 CREATE INDEX answers_by_subject ON answers (subject);
 """
+_JUDGED = """
+CREATE TABLE judged (
+    role TEXT NOT NULL, model TEXT NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL,
+    PRIMARY KEY (role, model)
+) WITHOUT ROWID;
+"""
+_STEPS = (_SCHEMA, _JUDGED)
+"""What brings a file from one version to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +74,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a role spent with a model; `cached` counts answers that no model was asked for."""
+    """What a role spent with a model; `cached` counts answers that no model was asked for.
+
+    `accepted` and `refused` count answers in words that the guard let pass or not.
+    """
 
     role: str
     model: str
     calls: int
     cached: int
     failed: int
+    accepted: int
+    refused: int
     tokens_in: int
     tokens_out: int
     took_ms: float
@@ -141,13 +154,24 @@ class Ledger:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return count
 
+    def judge(self, role: str, model: str, accepted: int, refused: int) -> None:
+        """Count answers that were shown and answers that were not."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO judged VALUES (?, ?, ?, ?) ON CONFLICT (role, model) DO UPDATE SET"
+                " accepted = accepted + excluded.accepted, refused = refused + excluded.refused",
+                (role, model, accepted, refused),
+            )
+
     def spent(self) -> list[Spent]:
         """What was spent so far, by role and model."""
         with self._reading() as db:
             rows = db.execute(
                 "SELECT role, model, SUM(state != 'cached'), SUM(state = 'cached'),"
-                " SUM(state NOT IN ('cached', 'used')), SUM(tokens_in), SUM(tokens_out),"
-                " SUM(took_ms), SUM(cost) FROM calls GROUP BY role, model ORDER BY role, model"
+                " SUM(state NOT IN ('cached', 'used')), IFNULL(accepted, 0), IFNULL(refused, 0),"
+                " SUM(tokens_in), SUM(tokens_out), SUM(took_ms), SUM(cost)"
+                " FROM calls LEFT JOIN judged USING (role, model)"
+                " GROUP BY role, model ORDER BY role, model"
             ).fetchall()
         names = tuple(Spent.__dataclass_fields__)
         return [Spent(**dict(zip(names, row, strict=True))) for row in rows]
@@ -218,10 +242,9 @@ def _prepare(db: sqlite3.Connection, place: Path | str) -> None:
             f"`{place}` has schema version {version}, this RecPrism reads up to {SCHEMA_VERSION}. "
             "Upgrade RecPrism, or move the file away."
         )
-    if version == 0:
-        for statement in filter(str.strip, _SCHEMA.split(";")):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in filter(str.strip, ";".join(_STEPS[version:]).split(";")):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
 
 

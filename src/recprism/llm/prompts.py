@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -25,6 +26,14 @@ MAX_TEXT = 2000
 """Characters of one text of data; the rest is cut off."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A text that draws on several fields; it gets into a prompt where all of them are allowed."""
+
+    text: str
+    fields: frozenset[str]
+
+
 def prompt_names() -> list[str]:
     """The prompts that ship with the package, sorted."""
     found = (files(__package__) / "prompts").iterdir()
@@ -32,19 +41,24 @@ def prompt_names() -> list[str]:
 
 
 def render(name: str, facts: Mapping[str, Any], allowed: Collection[str], **texts: str) -> Prompt:
-    """The prompt `name` over those facts whose field is `allowed`.
+    """The prompt `name` over those facts whose field is `allowed`, or all fields of a `Mixed` one.
 
     `texts` are our own words, never data. Raises `UnknownName` for a prompt that does not exist
     and `KeyError` for a text that it lacks, which is our own mistake.
     """
     system, user = _read(name)
-    kept = {field: facts[field] for field in sorted(facts) if field in allowed}
-    data = fence(kept)
+    drawn = {key: _fields_of(key, facts[key]) for key in sorted(facts)}
+    kept = {key: facts[key] for key, fields in drawn.items() if fields <= set(allowed)}
+    data = fence({k: v.text if isinstance(v, Mixed) else v for k, v in kept.items()})
     return Prompt(
         system=string.Template(system).substitute(texts),
         user=string.Template(user).substitute(texts, data=data),
-        fields=tuple(kept),
+        fields=tuple(sorted(frozenset().union(*(drawn[key] for key in kept)))),
     )
+
+
+def _fields_of(key: str, value: Any) -> frozenset[str]:
+    return value.fields if isinstance(value, Mixed) else frozenset([key])
 
 
 def fence(facts: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ _UNITS = {
     "折": "折",
 }
 _UNIT = "|".join(f"(?P<u{n}>{pattern})" for n, pattern in enumerate(_UNITS.values()))
-_BEFORE = re.compile(rf"(?:{_UNIT}|百分之)\s*$", re.IGNORECASE)
+# A unit in letters is a whole word: `recent 3` is no cent.
+_BEFORE = re.compile(rf"(?:(?<![a-z])|(?=[^a-z]))(?:{_UNIT}|百分之)\s*$", re.IGNORECASE)
 _AFTER = re.compile(rf"\s*(?:{_UNIT})", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+(?:[.,:/⁄]\d+)*")
 _ONES = [

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recprism.data.dataset import Catalog, FloatArray
+from recprism.llm import State
 from recprism.profiles.habits import Habit, LabelTable, as_datetime, habits_of
 from recprism.profiles.segments import Segments
 from recprism.profiles.state import UserState
@@ -58,7 +59,8 @@ class Profile:
 
     `cold` says that no event of the user is known. `taste` is the taste vector, `segment` None
     where nothing places the user in one, `habits` one record per action, `history` the last events,
-    newest first, `summary` the profile in words of `language`.
+    newest first, `summary` the profile in words of `language`. `summary_source` says who wrote it:
+    we from the facts (`facts`), or a language model (`llm`), whose state `llm` tells.
     """
 
     user: str
@@ -71,6 +73,13 @@ class Profile:
     history: tuple[PastEvent, ...]
     summary: str
     language: str
+    summary_source: str = "facts"
+    llm: State = "off"
+
+    @property
+    def named_segment(self) -> tuple[str, int] | None:
+        """Name and size of the segment."""
+        return None if self.segment is None else (self.segment.name, self.segment.size)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -82,7 +91,12 @@ class Profile:
             "segment": None if self.segment is None else self.segment.to_dict(),
             "habits": {action: habit.to_dict() for action, habit in self.habits.items()},
             "history": [event.to_dict() for event in self.history],
-            "summary": {"text": self.summary, "language": self.language},
+            "summary": {
+                "text": self.summary,
+                "language": self.language,
+                "source": self.summary_source,
+            },
+            "llm": self.llm,
         }
 
 

@@ -7,6 +7,7 @@ most, so that a language model that rephrases it later has nothing to invent fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from recprism.profiles.habits import Habit, LabelMix, PriceBand
@@ -17,6 +18,17 @@ MOST_OFTEN = 5
 NAMED_LABELS = 2
 """Labels whose mix is told, in the order of the project."""
 NAMED_VALUES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a summary: about habits, or about what a person is; `label` is the label whose
+    values, the `names`, it tells."""
+
+    text: str
+    is_habit: bool = True
+    label: str | None = None
+    names: tuple[str, ...] = ()
 
 
 def summarize(
@@ -33,16 +45,30 @@ def summarize(
     when nothing is known. Raises `UnknownName` for a language without words.
     """
     words = words_of(language)
-    sentences = [_activity(habit, at, words) for habit in habits.values()]
+    sentences = [one.text for one in sentences_of(habits, segment, traits, at, language)]
+    return words.space.join(sentences) if sentences else words.nobody
+
+
+def sentences_of(
+    habits: Mapping[str, Habit],
+    segment: tuple[str, int] | None,
+    traits: Mapping[str, str],
+    at: datetime,
+    language: str,
+) -> list[Sentence]:
+    """The sentences of a summary, none when nothing is known."""
+    words = words_of(language)
+    found = [Sentence(_activity(habit, at, words)) for habit in habits.values()]
     for habit in list(habits.values())[:1]:
-        sentences += _mixes(habit, words)
-        sentences += _price(habit.price, words)
+        found += _mixes(habit, words)
+        found += [Sentence(text) for text in _price(habit.price, words)]
     if segment is not None:
-        sentences.append(words.segment.format(name=segment[0], size=segment[1]))
+        text = words.segment.format(name=segment[0], size=segment[1])
+        found.append(Sentence(text, is_habit=False))
     if traits:
         listed = words.comma.join(f"{name} {value}" for name, value in traits.items())
-        sentences.append(words.traits.format(traits=listed))
-    return words.space.join(sentences) if sentences else words.nobody
+        found.append(Sentence(words.traits.format(traits=listed), is_habit=False))
+    return found
 
 
 def _activity(habit: Habit, at: datetime, words: Words) -> str:
@@ -78,11 +104,15 @@ def _favorite(counts: Sequence[int]) -> int | None:
     return counts.index(max(counts))
 
 
-def _mixes(habit: Habit, words: Words) -> list[str]:
+def _mixes(habit: Habit, words: Words) -> list[Sentence]:
     told = [(name, mix) for name, mix in habit.labels.items() if mix.top][:NAMED_LABELS]
     several = _action(habit.action, 2, words)
     return [
-        words.mix.format(action=several, label=name, shares=_shares(mix, words))
+        Sentence(
+            words.mix.format(action=several, label=name, shares=_shares(mix, words)),
+            label=name,
+            names=tuple(value for value, _ in mix.top[:NAMED_VALUES]),
+        )
         for name, mix in told
     ]
 

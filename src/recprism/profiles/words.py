@@ -15,6 +15,8 @@ from recprism.errors import UnknownName
 class Words:
     """One language. `actions` maps an action to (one of it, several of it)."""
 
+    language: str
+    """The name that it has in itself."""
     actions: Mapping[str, tuple[str, str]]
     other_action: tuple[str, str]
     weekdays: tuple[str, ...]
@@ -41,6 +43,7 @@ class Words:
 
 LANGUAGES: Mapping[str, Words] = {
     "en": Words(
+        language="English",
         actions={
             "purchase": ("purchase", "purchases"),
             "redeem": ("redemption", "redemptions"),
@@ -84,6 +87,7 @@ LANGUAGES: Mapping[str, Words] = {
         traits="Known traits: {traits}.",
     ),
     "zh": Words(
+        language="中文",
         actions={
             "purchase": ("购买", "购买"),
             "redeem": ("兑换", "兑换"),

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
-from recprism.project.llm_section import WORKING_ROLES
+from recprism.project.llm_section import HISTORY, QUERY, WORKING_ROLES
 from recprism.project.messages import Mistake
 
 if TYPE_CHECKING:
     from recprism.project.schema import ProjectFile
-
-QUERY = "query"
 
 
 def llm_roles(spec: ProjectFile) -> Iterator[Mistake]:
@@ -56,7 +54,7 @@ def llm_fields(spec: ProjectFile) -> Iterator[Mistake]:
 
 def known_fields(spec: ProjectFile) -> set[str]:
     """Everything that `llm.fields` may name."""
-    found = {QUERY}
+    found = {QUERY, HISTORY}
     for name, kind in spec.items.items():
         columns = [*kind.text, *kind.labels, *kind.numbers, *([kind.title] if kind.title else [])]
         found |= {f"{name}.{column}" for column in columns}

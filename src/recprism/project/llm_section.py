@@ -19,7 +19,9 @@ from pydantic import (
 from recprism.project.fields import Duration, Section, Switch, format_duration, parse_duration
 
 RoleName = Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"]
-WORKING_ROLES = ("embed", "ask")
+QUERY, HISTORY = "query", "history"
+"""Fields that are no column: a wish, and what is counted from a person's events."""
+WORKING_ROLES = ("embed", "ask", "explain", "profile")
 """The roles that something uses; the others are not taken silently."""
 _MILLISECONDS = re.compile(r"^([1-9]\d{0,6})\s*ms$")
 
@@ -85,7 +87,8 @@ class LlmRole(Section):
     """A model of its own; that of the section when absent."""
     deadline: Deadline | None = None
     """When to go on without an answer: by default after `2s` for what is asked online (rank,
-    compose, explain, ask), after `1min` for what is asked in training (label, profile)."""
+    compose, explain, ask), after `10s` for a summary that somebody looks at (profile), after `1min`
+    for what is asked in training (label)."""
     budget: LlmBudget | None = None
     """The most that it may spend; no limit when absent."""
 
@@ -114,9 +117,11 @@ class Llm(Section):
     """Most requests to the server at once."""
     roles: dict[RoleName, Switch | LlmRole] = {}
     """Which roles are on, and how they are run; this version knows `embed`, which the text encoder
-    plays, and `ask`, which takes wishes apart. A role not named is off."""
+    plays, `ask` (wishes), `explain` (reasons) and `profile` (the summary). A role not named is
+    off."""
     fields: list[str] = []
     """What may reach a prompt: `KIND.NAME` for a text column, title, label or number of a kind,
-    `users.NAME` for a trait or text column of users, `query` for a wish. Ids never do."""
+    `users.NAME` for a trait or text column of users, `query` for a wish, `history` for what a
+    person did and what is counted from it. Ids never do."""
     prices: dict[str, LlmPrice] = {}
     """What models cost, by name; a model not named costs nothing."""

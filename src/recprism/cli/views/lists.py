@@ -15,6 +15,8 @@ def answer_view(answer: Mapping[str, Any]) -> Iterator[Table | str]:
     who = "a user without id" if answer["user"] is None else f"`{plain(answer['user'])}`"
     cold = ", of whom nothing is known yet" if answer["cold"] else ""
     yield f"Lists for {who}{cold}, as of {moment(answer['at'])}\n"
+    if answer["llm"] not in ("off", "used"):
+        yield f"Reasons are in plain words: the language model says `{answer['llm']}`.\n"
     for task, ranked in answer["lists"].items():
         short = f" ({plain(ranked['short_because'])})" if ranked.get("short_because") else ""
         yield f"{plain(task)}{short}"
