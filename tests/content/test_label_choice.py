@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recprism.content.label_choice import OPTIONS, choose_between, wavering
+from recprism.content.label_choice import (
+    OPTIONS,
+    Answer,
+    ask,
+    choose_between,
+    fit_weight,
+    wavering,
+)
 
 
 class Echo:
@@ -17,9 +24,10 @@ class Echo:
         self.answer, self.said = answer, said
         self.asked: list[tuple[str, list[str]]] = []
 
-    def choose(self, text: str, options: Sequence[str]) -> Sequence[float]:
-        self.asked.append((text, list(options)))
-        return self.said or [0.9 if option == self.answer else 0.1 for option in options]
+    def choose(self, texts: Sequence[str], options: Sequence[Sequence[str]]) -> list[Answer]:
+        self.asked += [(text, list(own)) for text, own in zip(texts, options, strict=True)]
+        likely = [[0.9 if option == self.answer else 0.1 for option in own] for own in options]
+        return [self.said or own for own in likely]
 
 
 SHARES = np.array([[0.9, 0.05, 0.05], [0.4, 0.35, 0.25], [0.45, 0.2, 0.35]])

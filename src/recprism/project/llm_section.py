@@ -19,7 +19,7 @@ from pydantic import (
 from recprism.project.fields import Duration, Section, Switch, format_duration, parse_duration
 
 RoleName = Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"]
-WORKING_ROLES = ("embed",)
+WORKING_ROLES = ("embed", "label")
 """The roles that something uses; the others are not taken silently."""
 _MILLISECONDS = re.compile(r"^([1-9]\d{0,6})\s*ms$")
 
@@ -114,7 +114,7 @@ class Llm(Section):
     """Most requests to the server at once."""
     roles: dict[RoleName, Switch | LlmRole] = {}
     """Which roles are on, and how they are run; this version knows `embed`, which the text encoder
-    plays. A role not named is off."""
+    plays, and `label`, a second opinion where the encoder wavers. A role not named is off."""
     fields: list[str] = []
     """What may reach a prompt: `KIND.NAME` for a text column, title, label or number of a kind,
     `users.NAME` for a trait or text column of users, `query` for a wish. Ids never do."""
