@@ -61,7 +61,7 @@ def llm_label(spec: ProjectFile) -> Iterator[Mistake]:
     needed = {
         f"{name}.{column}": {f"{name}.{text}" for text in [*kind.text, column]}
         for name, kind in spec.items.items()
-        if kind.text
+        if kind.text and kind.id not in kind.text
         for column in kind.labels.values()
     }
     allowed = set(spec.llm.fields)
@@ -69,7 +69,8 @@ def llm_label(spec: ProjectFile) -> Iterator[Mistake]:
         return
     path = ("llm", "roles", "label")
     if not needed:
-        yield _clash(path, "no kind has both texts and labels.", "Write `off`.", ("items",))
+        problem = "no kind has a label and texts without its id."
+        yield _clash(path, problem, "Write `off`.", ("items",))
         return
     lacking = min((fields - allowed for fields in needed.values()), key=lambda f: (len(f), min(f)))
     listed = ", ".join(f"`{field}`" for field in sorted(lacking))
