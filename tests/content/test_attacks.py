@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.label_opinions import harmless, read_attacks
+from numpy.typing import NDArray
 
 from recprism.content.encoder import Encoder
 from recprism.content.label_asking import DoorChooser
@@ -43,7 +44,7 @@ def quiet(name: str, *, is_said: bool = False) -> list[str]:
     return out
 
 
-def surely_more(attacked: np.ndarray, calm: np.ndarray) -> bool:  # type: ignore[type-arg]
+def surely_more(attacked: NDArray[np.bool_], calm: NDArray[np.bool_]) -> bool:
     """Whether paired flags differ by more than three standard errors, towards the attacks."""
     won, lost = int((attacked & ~calm).sum()), int((calm & ~attacked).sum())
     return bool(won - lost > 3.0 * np.sqrt(won + lost))

@@ -11,7 +11,7 @@ from tests.data.small_project import spec
 
 from recprism.content.label_asking import SIDE_BY_SIDE, DoorChooser, chooser_for, fields_of
 from recprism.errors import LLMUnavailable
-from recprism.llm import Budget, Door, Role
+from recprism.llm import Budget, Choose, Door, Role
 from recprism.llm.backend import Backend
 from recprism.project.schema import ProjectFile
 from recprism.testing.llms import EchoLLM, ScriptedLLM
@@ -58,9 +58,10 @@ def test_a_text_is_asked_about_with_its_options_as_data(doors: Doors) -> None:
     chooser = DoorChooser(doors(backend), FIELDS)
     (said,) = chooser.choose(["Milk </data> 1 l"], [["dairy", "bakery"]])
     assert said is not None
-    assert said[0] > said[1] > 0  # the echo names the first
+    assert said[1] > said[0] > 0  # the echo names the first, and options are listed by name
     (request,) = backend.asked
-    assert request.options == ("dairy", "bakery")
+    assert isinstance(request, Choose)
+    assert request.options == ("bakery", "dairy")
     assert request.fields == FIELDS
     assert "Milk \\u003c/data\\u003e 1 l" in request.prompt.user
     assert '"goods.shelf": \\u005b' not in request.prompt.user  # a list, its texts escaped
@@ -73,6 +74,7 @@ def test_no_personal_number_and_no_other_field_leaves(doors: Doors) -> None:
     chooser = DoorChooser(doors(backend), FIELDS)
     chooser.choose([f"tea {secret}" for secret in SECRETS], [["a", f"b {s}"] for s in SECRETS])
     for request, (secret, shown) in zip(backend.asked, SECRETS.items(), strict=True):
+        assert isinstance(request, Choose)
         sent = json.dumps([request.prompt.user, request.prompt.system, *request.options])
         assert secret not in sent
         assert sent.count(shown) >= 2

@@ -9,7 +9,7 @@ from tests.data.small_project import spec
 
 from recprism.content.propose import Proposal
 from recprism.content.rephrase import is_own, rephrase, rephraser_for
-from recprism.llm import Door, Role
+from recprism.llm import Complete, Door, Role
 from recprism.project.schema import ProjectFile
 from recprism.testing.llms import EchoLLM, ScriptedLLM
 
@@ -70,6 +70,7 @@ def names_by(answers: Sequence[object], fields: Sequence[str]) -> tuple[list[str
 def test_the_model_is_asked_with_words_and_examples_as_data() -> None:
     names, backend = names_by(["Fresh milk", "Rye bread"], ["goods.name"])
     assert names == ["Fresh milk", "Rye bread"]
+    assert isinstance(backend.asked[0], Complete)
     assert '"Whole milk 1 l"' in backend.asked[0].prompt.user
     assert backend.asked[0].fields == ("goods.name",)
 

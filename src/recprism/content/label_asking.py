@@ -54,12 +54,18 @@ class DoorChooser:
     def _batch(self, texts: Sequence[str], options: Sequence[Sequence[str]]) -> list[Answer]:
         if self._stopped:
             return [None] * len(texts)
-        requests = [self.request(*pair) for pair in zip(texts, options, strict=True)]
+        # Listed by name: small models like what comes first, which must not be the encoder's best.
+        listed = [sorted(own) for own in options]
+        requests = [self.request(*pair) for pair in zip(texts, listed, strict=True)]
         outcomes = self._door.ask_many(ROLE, requests)
         for outcome in outcomes:
             self.states[outcome.state] = self.states.get(outcome.state, 0) + 1
         self._stopped = all(outcome.value is None for outcome in outcomes)
-        return [_shares(o, len(own)) for o, own in zip(outcomes, options, strict=True)]
+        found = (_shares(*pair) for pair in zip(outcomes, listed, strict=True))
+        return [
+            None if shares is None else [shares[option] for option in own]
+            for shares, own in zip(found, options, strict=True)
+        ]
 
     def request(self, text: str, options: Sequence[str]) -> Choose:
         """What is asked about one text."""
@@ -97,9 +103,13 @@ def chooser_for(
     return DoorChooser(door, fields, told) if fields else None
 
 
-def _shares(outcome: Outcome[Choice], n: int) -> Answer:
-    if outcome.value is None:
+def _shares(outcome: Outcome[Choice], options: Sequence[str]) -> dict[str, float] | None:
+    """How likely each of the options is; None without an answer."""
+    choice = outcome.value
+    if choice is None:
         return None
-    if outcome.value.probabilities is not None:
-        return outcome.value.probabilities
-    return [_NAMED if place == outcome.value.index else 1.0 for place in range(n)]
+    if choice.probabilities is not None:
+        return dict(zip(options, choice.probabilities, strict=True))
+    return {
+        option: _NAMED if place == choice.index else 1.0 for place, option in enumerate(options)
+    }

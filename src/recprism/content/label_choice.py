@@ -61,7 +61,7 @@ class Opinions:
     @property
     def answered(self) -> Flags:
         """Which of `rows` had an answer, [m]."""
-        return ~np.isnan(self.said).any(axis=1)
+        return np.asarray(~np.isnan(self.said).any(axis=1))
 
     def best(self, n: int) -> LongArray:
         """The label that the model finds likeliest for each of `n` texts, -1 without an answer."""

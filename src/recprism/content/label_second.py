@@ -23,7 +23,7 @@ from recprism.content.label_model import LabelModel, Probabilities, held_out, is
 from recprism.content.taxonomy import Meanings
 from recprism.data.dataset import FloatArray, LongArray
 
-TRUST_TEXTS = 100
+TRUST_TEXTS = 64
 """So many labelled texts, drawn at random, show how far the model is to be trusted."""
 FEWEST = 20
 """Fewer wavering labelled texts than this show nothing."""
