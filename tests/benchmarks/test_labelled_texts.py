@@ -126,9 +126,12 @@ def test_scores_are_what_one_counts_by_hand() -> None:
 class Right:
     """Knows what is right and says so."""
 
-    def choose(self, text: str, options: Sequence[str]) -> Sequence[float]:
-        right = "fruit" if text.startswith("ripe") else "tools"
-        return [0.98 if option == right else 0.01 for option in options]
+    def choose(self, texts: Sequence[str], options: Sequence[Sequence[str]]) -> list[list[float]]:
+        rights = ["fruit" if text.startswith("ripe") else "tools" for text in texts]
+        return [
+            [0.98 if option == right else 0.01 for option in own]
+            for right, own in zip(rights, options, strict=True)
+        ]
 
 
 @pytest.fixture
@@ -161,6 +164,7 @@ def test_a_set_is_measured_and_a_model_stands_beside(encoder: Encoder, tmp_path:
     asked = measure(found, encoder, cache=tmp_path, chooser=Right())
     for known in ("zero_shot", "8_shot", "full"):
         assert asked[known]["combined"]["accuracy"] >= asked[known]["encoder"]["accuracy"]
+    assert asked["zero_shot"]["combined"]["weight"] == 0.0  # nothing shows whether it helps
     result = {"labels": {"things": alone}, "skipped": {}, "seed": 0, "peak_mb": 1.0}
     shown = as_text({**result, "machine": {"cpus": 2}, "caveats": ["mind this"]})
     assert "full, encoder" in shown

@@ -68,6 +68,10 @@ llm:
         ("llm: {backend: openai, base_url: 'http://x'}", "`openai` needs `model` beside it."),
         ("llm: {backend: embedded, base_url: 'http://x'}", "`llm.base_url`: a model in this pro"),
         ("llm: {backend: embedded, key_env: KEY}", "`llm.key_env`: a model in this process has"),
+        (
+            "llm: {backend: embedded, roles: {label: on}, fields: [things.name]}",
+            "`llm.roles.label`: no kind has a label and texts without its id. Write `off`.",
+        ),
         ("llm: {base_url: x.com}", "`llm.base_url`: it must begin with `http://` or `https://`."),
         ("llm: {base_url: 'http://me:pw@x'}", "`llm.base_url`: it must not hold a password"),
         ("llm: {concurrency: 0}", "`llm.concurrency`: expected a number of at least 1, found `0`"),
@@ -118,3 +122,23 @@ def test_a_role_may_have_settings_of_its_own() -> None:
     roles: dict[RoleName, bool | LlmRole] = {"label": LlmRole(deadline=timedelta(seconds=1))}
     llm = Llm(roles=roles)
     assert Llm.model_validate(llm.model_dump(mode="json")) == llm
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            "[things.name]",
+            "allows no label together with all texts of its kind. Add `things.more`, ",
+        ),
+        ("[things.s]", "Add `things.more`, `things.name` there, or write `off`."),
+        ("[things.s, things.name, things.more]", ""),
+    ],
+)
+def test_labels_need_a_label_and_all_texts(tmp_path: Path, fields: str, message: str) -> None:
+    file = tmp_path / "recprism.yaml"
+    base = BASE.replace("[name, thing]", "[name, more]").replace("{shelf: s}", "{s: s}")
+    section = f"llm: {{backend: embedded, roles: {{label: on}}, fields: {fields}}}\n"
+    file.write_text(base + section)
+    found = [str(problem) for problem in find_problems(tmp_path)]
+    assert [message in problem for problem in found] == [True] * bool(message)

@@ -96,7 +96,13 @@ class LabelModel:
 
     def best(self, vectors: FloatArray) -> tuple[IntArray, Probabilities]:
         """The best label [n] of each row of `vectors` and its confidence, 0 for rows of zeros."""
-        sure = self.confidence(self.probabilities(vectors))
+        return self.best_of(self.probabilities(vectors), vectors)
+
+    def best_of(
+        self, probabilities: Probabilities, vectors: FloatArray
+    ) -> tuple[IntArray, Probabilities]:
+        """As `best`, from `probabilities` [n, n_labels] that something else had its say in."""
+        sure = self.confidence(probabilities)
         label = sure.argmax(axis=1)
         share = np.where(vectors.any(axis=1), sure[np.arange(len(sure)), label], 0.0)
         return label.astype(np.int32), share
@@ -136,8 +142,7 @@ def learn(
     Without a head, cosines are multiplied by `sharpness`, which is for vectors that differ more
     than the encoder's own.
     """
-    enough = max(HEAD_FROM, len(meanings.names) // 2)
-    if len(vectors) < enough or targets.any(axis=0).sum() < 2:
+    if not is_enough(meanings, targets):
         found = _prototypes(meanings, vectors, targets, is_multi)
         return replace(found, weights=found.weights * np.float32(sharpness))
     names = meanings.of_labels()
@@ -154,6 +159,29 @@ def learn(
         is_multi,
         cut,
     )
+
+
+def is_enough(meanings: Meanings, targets: NDArray[np.bool_]) -> bool:
+    """Whether texts with these `targets` [n, n_labels] teach a head."""
+    enough = max(HEAD_FROM, len(meanings.names) // 2)
+    return len(targets) >= enough and int(targets.any(axis=0).sum()) >= 2
+
+
+def held_out(
+    meanings: Meanings,
+    vectors: FloatArray,
+    targets: NDArray[np.bool_],
+    *,
+    is_multi: bool = False,
+) -> tuple[Probabilities, NDArray[np.int64]]:
+    """Calibrated probabilities of labelled texts by heads that did not see them, and their rows.
+
+    Arguments as in `learn`, enough for a head (see `is_enough`).
+    """
+    _, scores, rows = best_way(meanings.of_labels(), vectors, targets, is_multi=is_multi)
+    scale, shift = calibrate(scores, targets[rows], is_multi)
+    odds = scores * scale + shift
+    return (sigmoid(odds) if is_multi else softmax(odds)), rows
 
 
 def best_way(

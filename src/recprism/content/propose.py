@@ -34,13 +34,14 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+
 @dataclass(frozen=True)
 class Proposal:
     """A label that may be given: a `name`, more of its `words`, how many `items` and distinct
-    `texts` it would have, and the `examples` in its middle."""
+    `texts` it would have, the `examples` in its middle, and the `source` of its name."""
 
     name: str
     words: tuple[str, ...]
     items: int
     texts: int
     examples: tuple[str, ...]
+    source: str = "words"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, in the order of the fields."""

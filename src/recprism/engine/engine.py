@@ -79,7 +79,7 @@ class Engine:
         self.store = store if store is not None else MemoryStore()
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project)
-        self._labeling = Labeling(model)
+        self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
 
     def recommend(

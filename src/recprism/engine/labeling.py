@@ -6,7 +6,8 @@ they are first asked for, from vectors that training left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,36 @@ import polars as pl
 
 from recprism.content.cache import encode_texts
 from recprism.content.encoder import Encoder, open_encoder
+from recprism.content.label_asking import chooser_for
 from recprism.content.label_items import LabelledRows, guess_items, rows_of
 from recprism.content.label_model import UNKNOWN_LABEL, LabelModel
 from recprism.content.label_review import Doubt, disagreements, undecided
+from recprism.content.label_second import Trust, consult
 from recprism.content.projection import unit
 from recprism.content.propose import propose
+from recprism.content.rephrase import rephrase, rephraser_for
 from recprism.content.taxonomy import Taxonomy
 from recprism.data.dataset import FloatArray, KindTable
 from recprism.errors import UsageError
+from recprism.llm import Door
 from recprism.model import Model
 
-GIVEN, GUESSED = "given", "encoder"
+GIVEN, GUESSED, BOTH = "given", "encoder", "encoder and language model"
 REVIEW_SIZE = 50
 """At most so many rows per label and reason to look at."""
 _DISAGREES, _UNSURE = "the text speaks for another label", "two labels fit alike"
+_SECOND = "the language model chooses another label than the encoder"
 
 
 class Labeling:
-    """Answers of `Engine.classify` and `Engine.propose_labels`."""
+    """Answers of `Engine.classify` and `Engine.propose_labels`.
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    `door` leads to the language model, which is asked about one text only where training found that
+    it helps, or had too few labelled texts to find out.
+    """
+
+    def __init__(self, model: Model, door: Door | None = None) -> None:
+        self._model, self._door = model, door
         self._learned: dict[tuple[str, str], tuple[LabelledRows, LabelModel]] = {}
 
     def text(self, kind: KindTable, text: str) -> dict[str, Any]:
@@ -44,9 +54,29 @@ class Labeling:
         for name in kind.label_names:
             rows, model = self._learn(kind, name, encoder)
             vector = self._placed(text, rows, encoder)
-            (guess,) = model.guess(vector, self._model.project.content.unknown_below)
-            labels[name] = _label(guess.name, guess.confidence, GUESSED)
+            labels[name] = self._judged(kind, name, model, text, vector)
         return {"kind": kind.name, "items": [{"id": None, "text": text, "labels": labels}]}
+
+    def _judged(
+        self, kind: KindTable, name: str, model: LabelModel, text: str, vector: FloatArray
+    ) -> dict[str, Any]:
+        """The label of a text with its `vector` [1, size], after a second opinion if it wavers."""
+        chooser = chooser_for(self._door, self._model.project, kind.name, name)
+        second = consult(model, vector, [text], chooser, self._trust(kind.name, name))
+        (row,), (share,) = model.best_of(second.probabilities, vector)
+        known = share >= self._model.project.content.unknown_below and share > 0
+        value = model.names[row] if known else UNKNOWN_LABEL
+        if second.opinion[0] < 0:
+            return _label(value, float(share), GUESSED)
+        opinion = model.names[second.opinion[0]]
+        return _label(value, float(share), BOTH) | {"opinion": opinion}
+
+    def _trust(self, kind: str, label: str) -> Trust:
+        """How far training found that the language model may be trusted with a label."""
+        for row in self._model.training.get("labels", ()):
+            if (row["kind"], row["label"]) == (kind, label) and "llm" in row:
+                return Trust(row["llm"]["weight"], row["llm"]["measured"])
+        return Trust(0.0, "too few labelled texts")
 
     def items(self, kind: KindTable) -> dict[str, Any]:
         """The items that have a text but lack a label, and what a person should look at."""
@@ -59,7 +89,7 @@ class Labeling:
             wavering = undecided(model, rows.unlabelled)
             bare = rows.text_row[len(rows.label) :]
             review += self._doubts(kind, name, given, rows.text_row, _DISAGREES)
-            review += self._doubts(kind, name, wavering, bare, _UNSURE)
+            review += self._doubts(kind, name, wavering, bare, _UNSURE, _opinions(table, name))
         return {"kind": kind.name, "items": _lacking(table), "review": review}
 
     def propose(self, kind: KindTable, n: int) -> dict[str, Any]:
@@ -76,6 +106,7 @@ class Labeling:
             )
         said = kind.table["text"].gather(np.flatnonzero(row >= 0)[first]).to_list()
         found = propose(said, content.vectors[texts].astype(np.float32), n, weights=count)
+        found = rephrase(found, rephraser_for(self._door, self._model.project, kind.name))
         return {"kind": kind.name, "labels": [label.to_dict() for label in found]}
 
     def _encoder(self, kind: KindTable) -> Encoder:
@@ -125,32 +156,52 @@ class Labeling:
         return unit(encode_texts(encoder, [text], is_query=True).astype(np.float32) - center)
 
     def _doubts(
-        self, kind: KindTable, name: str, doubts: Sequence[Doubt], texts: Any, why: str
+        self,
+        kind: KindTable,
+        name: str,
+        doubts: Sequence[Doubt],
+        texts: Any,
+        why: str,
+        opinions: Mapping[str, str] = MappingProxyType({}),
     ) -> list[dict[str, Any]]:
-        """A row per doubtful text: an item that says it, and how many do."""
+        """A row per doubtful text: an item that says it, and how many do. Texts come first of which
+        the language model, by `opinions`, says something else than the encoder."""
         row = self._model.content.text_row[kind.start : kind.stop]
         out = []
-        for doubt in doubts[:REVIEW_SIZE]:
+        for doubt in doubts:
             items = np.flatnonzero(row == texts[doubt.row])
+            text = kind.table["text"][int(items[0])]
+            opinion = opinions.get(text)
+            differs = opinion is not None and opinion != doubt.suggested
             out.append(
                 {
                     "id": kind.ids[int(items[0])],
                     "items": len(items),
-                    "text": kind.table["text"][int(items[0])],
+                    "text": text,
                     "label": name,
                     "given": doubt.given if why == _DISAGREES else None,
                     "suggested": doubt.suggested,
                     "confidence": round(doubt.confidence, 4),
                     "second": doubt.given,
                     "second_confidence": round(doubt.given_confidence, 4),
-                    "why": why,
+                    "why": _SECOND if differs else why,
                 }
+                | ({} if opinion is None else {"opinion": opinion})
             )
-        return out
+        return sorted(out, key=lambda one: one["why"] != _SECOND)[:REVIEW_SIZE]
 
 
 def _label(value: str, confidence: float, source: str) -> dict[str, Any]:
     return {"value": value, "confidence": round(confidence, 4), "source": source}
+
+
+def _opinions(kind: KindTable, name: str) -> dict[str, str]:
+    """What the language model chose for the texts that it was asked about in training."""
+    column = f"opinion:{name}"
+    if column not in kind.table.columns:
+        return {}
+    asked = kind.table.filter(pl.col(column).is_not_null())
+    return dict(zip(asked["text"].to_list(), asked[column].to_list(), strict=True))
 
 
 def _lacking(kind: KindTable) -> list[dict[str, Any]]:
@@ -165,6 +216,9 @@ def _lacking(kind: KindTable) -> list[dict[str, Any]]:
                 labels[name] = _label(row[f"label:{name}"], 1.0, GIVEN)
             else:
                 guess, sure = row.get(f"guess:{name}"), row.get(f"confidence:{name}")
-                labels[name] = _label(guess or UNKNOWN_LABEL, sure or 0.0, GUESSED)
+                opinion = row.get(f"opinion:{name}")
+                source = GUESSED if opinion is None else BOTH
+                labels[name] = _label(guess or UNKNOWN_LABEL, sure or 0.0, source)
+                labels[name] |= {} if opinion is None else {"opinion": opinion}
         out.append({"id": row["id"], "text": row["text"], "labels": labels})
     return out

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from recprism.data.build import load_dataset
+from recprism.pipeline.label_estimate import estimate_labels
 from recprism.project import Project
 from recprism.signals.plan import compile_tasks
 
@@ -44,5 +45,5 @@ def plan(project: Project) -> dict[str, Any]:
         "memory_mb": round(
             600 + (len(log) * 600 + catalog.n_items * 4000 + samples * 16_000) / 1e6
         ),
-        "llm_calls": 0,
+        **estimate_labels(project, catalog),
     }

@@ -57,6 +57,8 @@ def fit(
         snapshots = [until] if ground.project.signals.refit else [p.at for p in wanted] or [until]
         snapshot = fit_or_load(ground, known, max(snapshots), workspace.samples, progress=progress)
         effects = {name: _effects(plan, known, until) for name, plan in plans.items()}
+    if workspace.labels:
+        training["labels"] = [dict(row) for row in workspace.labels]
     if snapshot.accounts:
         training["signals"] = snapshot.accounts
     return Model(

@@ -15,6 +15,8 @@ from typing import Any
 
 from recprism.artifact import write_arrays
 from recprism.content.encoder import open_encoder
+from recprism.content.label_asking import ROLE, chooser_for, is_on
+from recprism.content.label_choice import Chooser
 from recprism.content.label_items import guess_items
 from recprism.content.vectors import Content, build_content, encode_queries
 from recprism.data.build import load_dataset
@@ -22,6 +24,7 @@ from recprism.data.dataset import Dataset, EventLog
 from recprism.data.report import CleaningReport
 from recprism.data.saved import save_dataset
 from recprism.errors import watch_disk
+from recprism.llm import open_door
 from recprism.pipeline.timing import Progress, Timer
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
@@ -31,7 +34,7 @@ from recprism.signals.snapshot import Ground
 
 SAMPLES_FORMAT = 6
 """Raised whenever samples of the same data and settings would come out differently."""
-PREPARED_FORMAT = 2
+PREPARED_FORMAT = 3
 """Raised whenever the same sources and settings would be prepared differently."""
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {
@@ -58,7 +61,8 @@ class Workspace:
     """A project whose data is loaded, cleaned and encoded.
 
     `folder` holds all of that in the form that worker processes map; `samples` is where they leave
-    training samples.
+    training samples. `labels` says what was guessed of each label that items lack (see
+    `guess_items`).
     """
 
     project: Project
@@ -67,6 +71,7 @@ class Workspace:
     report: Sequence[Mapping[str, Any]]
     folder: Path
     samples: Path
+    labels: Sequence[Mapping[str, Any]] = ()
 
     @property
     def features(self) -> FeatureSpec:
@@ -85,7 +90,7 @@ def prepare(
     cache = project.path / ".recprism" / "cache"
     key = _key(PREPARED_FORMAT, _of_data(project.spec), _fingerprint(project))
     folder = cache / f"prepared-{key}"
-    if not (folder / "project.json").is_file():
+    if not (folder / "project.json").is_file() or _unanswered(folder):
         with watch_disk(cache):
             cache.mkdir(parents=True, exist_ok=True)
             _sweep(cache, "prepared-*", keep=1)
@@ -98,7 +103,16 @@ def prepare(
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     samples = cache / f"samples-{_key(_of_samples(project.spec), key)}"
     ground = Ground(ground.catalog, ground.content, ground.labels, project.spec, ground.wishes)
-    return Workspace(project, ground, log, report, folder, samples)
+    return Workspace(project, ground, log, report, folder, samples, _labels(folder))
+
+
+def _labels(folder: Path) -> list[dict[str, Any]]:
+    return list(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
+
+
+def _unanswered(folder: Path) -> bool:
+    """Whether the language model left questions open, which it may answer this time."""
+    return any(row.get("llm", {}).get("unanswered") for row in _labels(folder))
 
 
 def _build(
@@ -113,9 +127,10 @@ def _build(
         with timer.time("encode"):
             content, arrays = _encode(project.spec, dataset, cache / "vectors", progress)
         with timer.time("label"):
-            dataset = _label(project.spec, dataset, content, cache / "vectors")
+            dataset, labels = _label(project, dataset, content, cache / "vectors", progress)
         save_dataset(dataset, fresh)
         write_arrays(fresh / "content.safetensors", arrays)
+        (fresh / "labels.json").write_text(json.dumps(labels, ensure_ascii=False), "utf-8")
         (fresh / "project.json").write_text(project.spec.model_dump_json(by_alias=True), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
@@ -144,19 +159,41 @@ def _encode(
     return content, arrays
 
 
-def _label(spec: ProjectFile, dataset: Dataset, content: Content, cache: Path) -> Dataset:
-    """The data set with guesses where items lack a label, and its report with their number."""
+def _label(
+    project: Project, dataset: Dataset, content: Content, cache: Path, progress: Progress | None
+) -> tuple[Dataset, list[dict[str, Any]]]:
+    """The data set with guesses where items lack a label, its report with their number, and what
+    was guessed of each label."""
+    spec = project.spec
     encoder = open_encoder(spec.content.encoder)
-    catalog, said = guess_items(
-        dataset.catalog, content, encoder, spec.content.unknown_below, cache=cache
-    )
+    door = open_door(spec.llm, project.path) if is_on(spec) else None
+
+    def told(done: int, total: int) -> None:
+        if progress is not None:
+            progress("ask about labels", done / max(1, total))
+
+    def chooser(kind: str, label: str) -> Chooser | None:
+        return chooser_for(door, spec, kind, label, told)
+
+    try:
+        catalog, said = guess_items(
+            dataset.catalog,
+            content,
+            encoder,
+            spec.content.unknown_below,
+            choosers=chooser,
+            cache=cache,
+        )
+    finally:
+        if door is not None:
+            door.close()
     report = CleaningReport()
     for row in said:
         source = f"items.{row['kind']}"
         known = f"from {row['basis']}"
         for rule, count in (("label-guessed", row["guessed"]), ("label-unknown", row["unknown"])):
             report.add(rule, source, count, [known], column=row["label"], of=row["missing"])
-    return replace(dataset, catalog=catalog, report=[*dataset.report, *report.rows()])
+    return replace(dataset, catalog=catalog, report=[*dataset.report, *report.rows()]), said
 
 
 def _fingerprint(project: Project) -> list[Any]:
@@ -190,7 +227,12 @@ def _sources(node: Any) -> set[str]:
 
 def _of_data(spec: ProjectFile) -> dict[str, Any]:
     """The settings that the prepared data depends on."""
-    return dict(json.loads(spec.model_dump_json(include=DATA_SECTIONS)))
+    found = dict(json.loads(spec.model_dump_json(include=DATA_SECTIONS)))
+    if is_on(spec):
+        role = json.loads(spec.model_dump_json())["llm"]["roles"][ROLE]
+        found["labels"] = [spec.llm.backend, spec.llm.base_url, spec.llm.model, role]
+        found["fields"] = sorted(spec.llm.fields)
+    return found
 
 
 def _of_samples(spec: ProjectFile) -> dict[str, Any]:

@@ -52,6 +52,30 @@ def llm_fields(spec: ProjectFile) -> Iterator[Mistake]:
             yield _clash(("llm", "fields", n), problem, hint, ("items",), ("users",))
 
 
+def llm_label(spec: ProjectFile) -> Iterator[Mistake]:
+    """The role `label` may read some label and all texts of its kind, which are joined into one."""
+    if spec.llm.backend == "none" or spec.llm.roles.get("label", False) is False:
+        return
+    needed = {
+        f"{name}.{column}": {f"{name}.{text}" for text in [*kind.text, column]}
+        for name, kind in spec.items.items()
+        if kind.text and kind.id not in kind.text
+        for column in kind.labels.values()
+    }
+    allowed = set(spec.llm.fields)
+    if any(fields <= allowed for fields in needed.values()):
+        return
+    path = ("llm", "roles", "label")
+    if not needed:
+        problem = "no kind has a label and texts without its id."
+        yield _clash(path, problem, "Write `off`.", ("items",))
+        return
+    lacking = min((fields - allowed for fields in needed.values()), key=lambda f: (len(f), min(f)))
+    listed = ", ".join(f"`{field}`" for field in sorted(lacking))
+    problem = "`llm.fields` allows no label together with all texts of its kind."
+    yield _clash(path, problem, f"Add {listed} there, or write `off`.", ("items",))
+
+
 def known_fields(spec: ProjectFile) -> set[str]:
     """Everything that `llm.fields` may name."""
     found = {QUERY, HISTORY}

@@ -12,7 +12,7 @@ from typing import Any
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
 from recprism.project.expression import names_of, parse_expression
-from recprism.project.llm_rules import llm_backend, llm_fields, llm_roles
+from recprism.project.llm_rules import llm_backend, llm_fields, llm_label, llm_roles
 from recprism.project.messages import Mistake
 from recprism.project.schema import Kind, ProjectFile, Section, Source, Task
 
@@ -377,4 +377,5 @@ RULES: tuple[Callable[[ProjectFile], Iterator[Mistake]], ...] = (
     llm_roles,
     llm_backend,
     llm_fields,
+    llm_label,
 )

@@ -53,7 +53,26 @@ def training_view(
     ]
     if signals:
         yield table(["signal", "events", "best pass", "validation ndcg@10", "seconds"], signals)
+    for row in training.get("labels", ()):
+        if "llm" in row:
+            yield plain(_second_opinion(row))
     if training.get("note"):
         yield plain(training["note"])
     seconds = ", ".join(f"{stage} {took:.1f} s" for stage, took in training["seconds"].items())
     yield f"{sum(training['seconds'].values()):.1f} s: {seconds}"
+
+
+def _second_opinion(row: Mapping[str, Any]) -> str:
+    """What the language model did for a label, in one sentence."""
+    asked = row["llm"]
+    without = f", {asked['unanswered']:,} without an answer" if asked["unanswered"] else ""
+    effect = {
+        "helps": f"it helps, and counts with a weight of {asked['weight']}",
+        "does not help": "it does not surely help, and changes nothing",
+        "too few labelled texts": "too few labelled texts show whether it helps, so it changes "
+        "nothing and `recprism classify` shows where it disagrees",
+    }[asked["measured"]]
+    return (
+        f"`{row['kind']}.{row['label']}`: the language model was asked {asked['asked']:,} times"
+        f"{without}; {effect}."
+    )
