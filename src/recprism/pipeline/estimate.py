@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from recprism.data.build import load_dataset
+from recprism.data.dataset import Catalog
+from recprism.llm.ledger import Budget
+from recprism.llm.opening import open_door
+from recprism.llm.requests import BYTES_PER_TOKEN
 from recprism.project import Project
 from recprism.signals.plan import compile_tasks
+from recprism.signals.teacher import ROLE, Teacher
 
 TEXTS_PER_S = 70
+ASKED_AGAIN = 1.25
+"""Snapshots of neighboring weeks ask the same questions, so that most answers are cached."""
 LIST_MS = 4.0
-"""What `plan` reckons with: texts encoded per second, and milliseconds per training list."""
+LLM_TOKENS_PER_S = 60
+"""What `plan` reckons with: texts encoded per second, milliseconds per training list, and tokens
+that an embedded model of 135 million numbers reads or writes per second."""
 
 
 def plan(project: Project) -> dict[str, Any]:
@@ -34,6 +44,9 @@ def plan(project: Project) -> dict[str, Any]:
         "samples": (samples * LIST_MS / 1000 + len(log) * 1e-4) / (os.cpu_count() or 1),
         "train": samples / 700,
     }
+    asked = _asked(project, catalog, len(log))
+    if asked["llm_tokens"]:
+        seconds["llm"] = asked["llm_tokens"] / LLM_TOKENS_PER_S
     return {
         "users": len(catalog.users),
         "items": catalog.n_items,
@@ -44,5 +57,41 @@ def plan(project: Project) -> dict[str, Any]:
         "memory_mb": round(
             600 + (len(log) * 600 + catalog.n_items * 4000 + samples * 16_000) / 1e6
         ),
-        "llm_calls": 0,
+        **asked,
     }
+
+
+def _asked(project: Project, catalog: Catalog, n_events: int) -> dict[str, float]:
+    """Calls of the language model by the role `rank`, their tokens and cost; at most its budget.
+
+    The most that it can be: answers that are cached already are not asked for again.
+    """
+    spec, config = project.spec, project.spec.signals.llm
+    if not spec.llm.has_role(ROLE) or not n_events:
+        return {"llm_calls": 0, "llm_tokens": 0, "llm_cost": 0.0}
+    door = open_door(spec.llm, project.path)
+    teacher, role = Teacher.of(spec, catalog, door), door.roles[ROLE]
+    texts = [text for text in teacher.texts if text]
+    text, prompt = _mean_tokens(texts), _mean_tokens([teacher.prompt(()).system])
+    users = min(config.users, len(catalog.users)) if texts else 0
+    items = min(users * config.items, len(texts))
+    read = users * (prompt + config.history * text) + items * prompt
+    written = (users * config.items + items) * text
+    calls = ASKED_AGAIN * (users + items)
+    read, written = ASKED_AGAIN * read, ASKED_AGAIN * written
+    cost = door.price(role.model).of(round(read), round(written))
+    door.close()
+    most = role.budget or Budget()
+    return {
+        "llm_calls": _at_most(round(calls), most.calls),
+        "llm_tokens": _at_most(round(read + written), most.tokens),
+        "llm_cost": _at_most(round(cost, 4), most.cost),
+    }
+
+
+def _mean_tokens(texts: Sequence[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / BYTES_PER_TOKEN / max(1, len(texts))
+
+
+def _at_most(number: float, limit: float | None) -> float:
+    return number if limit is None else min(number, limit)
