@@ -108,10 +108,11 @@ def measure(
     """Train without and with the signal, and ask for lists by length of the past."""
     timer = Timer()
     models: dict[str, Model] = {}
-    write_project(folder, sequences.events(), items, told_sections(items, options))
+    if not (folder / FILE_NAME).is_file():
+        write_project(folder, sequences.events(), items, told_sections(items, options))
     for arm in ("off", "distilled"):
         told(f"train: {arm}")
-        space = prepared_arm(folder, with_llm=arm == "distilled")
+        space = prepared_arm(folder, options, with_llm=arm == "distilled")
         with timer.time(f"train {arm}"):
             models[arm] = fit(space, to_micros(TEST))
     held = validation_users(space, to_micros(TEST), TASK)
@@ -158,21 +159,17 @@ def told(text: str) -> None:
 def told_sections(items: pl.DataFrame, options: argparse.Namespace) -> dict[str, Any]:
     """The project of `benchmarks.sequences` with the default signals, and a language model."""
     out = sections(items, options.seed)
-    out["signals"] |= {"sequence": {"use": False}, "llm": {"users": options.teach}}
-    out["llm"] = {
-        "backend": "embedded",
-        "model": options.model,
-        "roles": {"rank": False},
-        "fields": ["items.title"],
-    }
+    out["signals"] |= {"sequence": {"use": False}}
+    out["llm"] = {"backend": "embedded", "fields": ["items.title"]}
     return out
 
 
-def prepared_arm(folder: Path, *, with_llm: bool) -> Workspace:
+def prepared_arm(folder: Path, options: argparse.Namespace, *, with_llm: bool) -> Workspace:
     """The project with the role on or off; the tables stay, so that texts are encoded once."""
     file, yaml = folder / FILE_NAME, YAML()
     written = yaml.load(file)
-    written["llm"]["roles"]["rank"] = with_llm
+    written["llm"] |= {"model": options.model, "roles": {"rank": with_llm}}
+    written["signals"]["llm"] = {"users": options.teach}
     yaml.dump(written, file)
     return prepare(load_project(folder))
 

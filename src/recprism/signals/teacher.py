@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recprism.project.schema import Kind, ProjectFile
 
 ROLE: Final = "rank"
-MOST_CHARACTERS = 70
+MOST_CHARACTERS = 50
 """Of an item's words so many are read, to the end of a word: titles begin with what matters."""
 AT_ONCE = 16
 """So many texts are asked about at once: their deadlines begin together."""
