@@ -1,7 +1,7 @@
 """What reading texts is worth: labels for real texts, by the encoder alone.
 
     python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--quick]
-        [--json]
+        [--rank] [--json]
 
 Every set of `benchmarks.labelled_texts` is split by distinct text at random: a quarter is reported
 on, nothing is chosen there. `zero_shot` knows the names of the labels only, `8_shot` eight texts of
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
+from benchmarks.llm_rank import rank_section
 from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         labels[name] = measure(found, encoder, cache=cache, most=most)
     result = {
         "labels": labels,
+        **(
+            rank_section(options.data, quick=options.quick) if options.rank and options.data else {}
+        ),
         "skipped": skipped,
         "quick": bool(options.quick),
         "seed": SEED,
@@ -94,6 +98,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--texts", type=int, help="at most so many texts of a set")
     parser.add_argument("--quick", action="store_true", help="a tenth of the texts")
     parser.add_argument("--folder", type=Path, default=RESULTS.parent / "llm", help="for vectors")
+    parser.add_argument("--rank", action="store_true", help="the role `rank` too (needs weights)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser.parse_args(arguments)
 
@@ -257,6 +262,7 @@ def as_text(result: Mapping[str, Any]) -> str:
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))
+    lines += [f"{key}: {json.dumps(result[key])}" for key in ("rank", "prefix") if key in result]
     return "\n".join([*lines, *result["caveats"]])
 
 

@@ -93,6 +93,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def rank_section(data: Path, *, quick: bool) -> dict[str, Any]:
+    """The parts `rank` and `prefix` of `benchmarks.llm`, for the sequence file in `data`."""
+    few = ["--users", "300", "--asked", "4", "--teach", "20"] if quick else []
+    folder = data / "beauty"
+    options = parse([str(folder / "Beauty.txt"), "--items", str(folder / "items.tsv"), *few])
+    sequences = read_sequences(options.file)
+    with tempfile.TemporaryDirectory() as place:
+        found = measure(options, sequences, read_items(options.items, sequences), Path(place))
+    return {"rank": {"beauty": found["test"]}, "prefix": found["prefix"]}
+
+
 @dataclass(frozen=True)
 class Case:
     """One list to ask: a person with some of their past, and the item that they took next."""
