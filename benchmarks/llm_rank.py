@@ -310,10 +310,11 @@ def row_of(
     on = asked.differences(weight)
     paired = mean_with_interval(distilled - off, np.arange(len(off)), seed=seed)
     reordered = mean_with_interval(on * asked.share, np.arange(len(on)), seed=seed)
+    gained = reordered.value if len(on) else 0.0
     return {
         "lists": len(off),
         "off": round(float(off.mean()), 4) if len(off) else None,
-        "on": round(float(off.mean() + (reordered.value or 0.0)), 4) if len(off) else None,
+        "on": round(float(off.mean() + gained), 4) if len(off) else None,
         "distilled": round(float(distilled.mean()), 4) if len(off) else None,
         "distilled_minus_off": interval(paired.to_dict()),
         "on_minus_off": interval(reordered.to_dict()),
