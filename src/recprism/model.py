@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recprism.artifact import read_arrays, read_manifest, write_arrays
 from recprism.content.label_codes import LabelCodes
@@ -74,13 +75,13 @@ class Model:
 def save_model(model: Model, folder: Path) -> None:
     """Write all but catalog and events, which `data/saved.py` writes, into `folder`.
 
-    Raises `DiskFull` when there is no room.
+    Raises `DiskFull` when there is no room, `ArtifactError` when a learned number is not finite.
     """
     content = dict(model.content.to_arrays())
     if model.wishes is not None:
         content["wishes"] = model.wishes
-    write_arrays(folder / "content.safetensors", content)
-    write_arrays(folder / "snapshot.safetensors", model.snapshot.to_arrays())
+    _write_learned(folder / "content.safetensors", content)
+    _write_learned(folder / "snapshot.safetensors", model.snapshot.to_arrays())
     tasks = _save_rankers(model.rankers, folder)
     written = model.project.model_dump_json(by_alias=True)
     (folder / "project.json").write_text(written, encoding="utf-8")
@@ -93,6 +94,19 @@ def save_model(model: Model, folder: Path) -> None:
     }
     text = json.dumps(about, ensure_ascii=False, indent=1)
     (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def _write_learned(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays that scores are made from: one NaN in them would reach every list."""
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            n = int((~np.isfinite(array)).sum())
+            raise ArtifactError(
+                f"Training gave {n:,} of {array.size:,} numbers of `{name}` that are not finite. "
+                "Nothing was published. Look for values that are very large in the columns of the "
+                "project, or lower `ranker.learning_rate`."
+            )
+    write_arrays(file, arrays)
 
 
 def _save_rankers(rankers: Mapping[str, TaskRanker], folder: Path) -> dict[str, Any]:
@@ -109,7 +123,7 @@ def _save_rankers(rankers: Mapping[str, TaskRanker], folder: Path) -> dict[str, 
             arrays |= _curve(f"{task}/earlier/{i}", curve)
         tasks[task] = about
     if arrays:
-        write_arrays(folder / "ranker.safetensors", arrays)
+        _write_learned(folder / "ranker.safetensors", arrays)
     return tasks
 
 

@@ -23,7 +23,7 @@ from recprism.testing.llms import PROMPT, BackendKit
 pytest.importorskip("xllamacpp", reason="needs the extra `llm`")
 
 # Keys and values are kept in half precision and read back from a cache: the same text asked twice
-# may differ by a hundredth, and by how much depends on the processor. Tested ratios are near 10.
+# may differ by a hundredth, and by how much depends on the processor. The ratios here are near 10.
 ROUNDING = 0.1
 
 

@@ -6,10 +6,12 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recprism.artifact import FORMAT_VERSION, MANIFEST, ArtifactShelf
@@ -92,6 +94,26 @@ def test_a_disk_that_fills_is_one_sentence_and_changes_nothing(
     assert serving(shop_copy) == before
     filler.unlink()
     assert train(load_project(shop_copy)).id == serving(shop_copy) != before
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_number_that_is_none_is_not_published(
+    shop_copy: Path, monkeypatch: pytest.MonkeyPatch, bad: float
+) -> None:
+    before = serving(shop_copy)
+
+    def broken(*args: Any, **options: Any) -> Any:
+        model = fitting.fit(*args, **options)
+        factors = model.snapshot.taste.factors.copy()
+        factors[0, 0] = bad
+        taste = replace(model.snapshot.taste, factors=factors)
+        setting = replace(model.snapshot.setting, taste=taste)
+        return replace(model, snapshot=replace(model.snapshot, setting=setting))
+
+    monkeypatch.setattr(publishing, "fit", broken)
+    with pytest.raises(ArtifactError, match=r"gave 1 of [\d,]+ numbers of `svd/factors`"):
+        train(load_project(shop_copy))
+    assert serving(shop_copy) == before
 
 
 def test_a_pinned_artifact_answers_until_it_is_let_go(shop_copy: Path) -> None:

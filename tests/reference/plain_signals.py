@@ -160,6 +160,15 @@ def ridge_regression(factors: np.ndarray, row: np.ndarray, ridge: float) -> np.n
     return np.asarray(np.linalg.lstsq(stacked, wanted, rcond=None)[0])
 
 
+def nearest_past(
+    events: Sequence[int], vectors: np.ndarray, asked: np.ndarray, span: range, but: Sequence[int]
+) -> tuple[list[int], int]:
+    """The three past items in `span` nearest to `asked` but for some, and events on them."""
+    left = [item for item in set(events) - set(but) if item in span]
+    found = sorted(left, key=lambda item: -float(vectors[item] @ asked))[:3]
+    return found, sum(item in found for item in events)
+
+
 def trend_numbers(
     events: EventLog, of_user: Sequence[int], segment: int, item: int, at: int, decay_days: float
 ) -> list[float]:

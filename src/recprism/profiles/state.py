@@ -51,13 +51,20 @@ class UserState:
     @cached_property
     def n_days(self) -> int:
         """On how many days something happened."""
-        return len(np.unique(self.time // DAY_US))
+        days = np.sort(self.time // DAY_US)
+        return min(1, len(days)) + int(np.count_nonzero(days[1:] != days[:-1]))
+
+    def counts_of(self, items: IntArray) -> LongArray:
+        """How many events concern each of `items` [k]."""
+        distinct, _, counts = self.distinct
+        if self.is_cold:
+            return np.zeros(len(items), np.int64)
+        place = np.searchsorted(distinct, items).clip(max=len(distinct) - 1)
+        return np.where(distinct[place] == items, counts[place], 0)
 
     def n_events_on(self, items: IntArray) -> int:
         """How many events concern `items`."""
-        distinct, _, counts = self.distinct
-        place = np.searchsorted(distinct, items).clip(max=max(0, len(distinct) - 1))
-        return int(counts[place][distinct[place] == items].sum()) if len(distinct) else 0
+        return int(self.counts_of(items).sum())
 
 
 def state_from_log(

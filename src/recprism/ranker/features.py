@@ -142,10 +142,9 @@ def _relative(values: FloatArray) -> FloatArray:
         return np.zeros((0, 2 * values.shape[1]), np.float32)
     part = values / np.maximum(np.abs(values).max(axis=0), 1e-9)
     order = np.argsort(-values, axis=0, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(n)[:, None], axis=0)
-    discount = np.where(values != 0, 1.0 / np.log2(2.0 + rank), 0.0)
-    return np.concatenate([part, discount], axis=1)
+    discount = np.empty_like(part)
+    discount[order, np.arange(values.shape[1])] = (1.0 / np.log2(2.0 + np.arange(n)))[:, None]
+    return np.concatenate([part, np.where(values != 0, discount, 0.0)], axis=1)
 
 
 def _of_user(user: UserState, plan: TaskPlan) -> FloatArray:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from recprism.content.label_codes import LabelCodes
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
-from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
+from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.nearest import PastVectors
 from recprism.signals.shelves import Shelves, group_by_content
-from recprism.signals.taste import top
 
 COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
 
@@ -136,22 +136,19 @@ class BoundContent:
         if user.wish is not None:
             return Clue(Content.name, 0, (), {"wish": True})
         mean = vectors.item[items].mean(axis=0)
-        past, of_past = self._viewed_or_past
-        kind = self._content.catalog.kind_of(int(items[0]))
-        other = ~among(past, items) & (past >= kind.start) & (past < kind.stop)
-        if not other.any() or not mean.any():
+        if not mean.any():
             return None
-        best = top(np.where(other, of_past @ mean, -np.inf), min(3, int(other.sum())))
-        events = user.n_events_on(past[best])
-        return Clue(Content.name, events, tuple(map(int, past[best])), {})
+        kind = self._content.catalog.kind_of(int(items[0]))
+        past, events = self._viewed_or_past.nearest(mean, kind.start, kind.stop, items)
+        return Clue(Content.name, events, past, {}) if past else None
 
     @cached_property
-    def _viewed_or_past(self) -> tuple[IntArray, FloatArray]:
+    def _viewed_or_past(self) -> PastVectors:
         """The item looked at, or the user's distinct items, with their vectors; no zero vectors."""
         user, vectors = self._user, self._content.vectors.item
         past = np.array([user.viewing], np.int32) if user.viewing >= 0 else user.distinct[0]
         past = past[vectors[past].any(axis=1)]
-        return past, vectors[past]
+        return PastVectors(user, past, vectors[past])
 
 
 def _mix(labels: LabelCodes, name: str, item: IntArray, weight: FloatArray) -> FloatArray:

@@ -109,13 +109,16 @@ class BoundFollow:
         target, strength, position = follow.gather(source)
         strength = strength * weight[position]
         self._target, self._strength, self._position = target, strength, position
-        self._distinct, inverse = np.unique(target, return_inverse=True)
+        followed = np.zeros(follow.n_items, bool)  # marking is quicker than sorting
+        followed[target] = True
+        self._distinct = np.flatnonzero(followed).astype(np.int32)
         n = len(self._distinct)
-        self._numbers = np.zeros((n + 1, 2), np.float32)
-        self._numbers[1:, 0] = np.bincount(inverse, strength, n)
-        np.maximum.at(self._numbers[1:, 1], inverse, strength.astype(np.float32))
         self._place = np.zeros(follow.n_items, np.int32)
         self._place[self._distinct] = np.arange(1, n + 1, dtype=np.int32)
+        place = self._place[target]
+        self._numbers = np.zeros((n + 1, 2), np.float32)
+        self._numbers[:, 0] = np.bincount(place, strength, n + 1)
+        np.maximum.at(self._numbers[:, 1], place, strength.astype(np.float32))
 
     def score(self, items: IntArray) -> FloatArray:
         return self._numbers[self._place[items]]

@@ -147,7 +147,8 @@ def _gaps(own: NDArray[Any], time: LongArray, n: int) -> tuple[NDArray[Any], NDA
     day = time // DAY_US
     first_day = int(day.min()) if len(day) else 0
     width = (int(day.max()) - first_day + 1) if len(day) else 1
-    pairs = np.unique(own.astype(np.int64) * width + (day - first_day))
+    pairs = np.sort(own.astype(np.int64) * width + (day - first_day))
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     item, when = pairs // width, pairs % width
     days = np.bincount(item, minlength=n)
     first, last = np.full(n, width), np.zeros(n)

@@ -81,10 +81,17 @@ def make_shortlist(binder: Binder, plan: TaskPlan, limit: int, wanted: int = 0) 
         open_items = None
     else:
         candidates = plan.admit(candidates, user)
-        open_items = np.unique(candidates.item)
+        open_items = _distinct(candidates.item, plan)
         candidates, retrieved = _cut(binder, bound, plan, candidates, limit, wanted)
     columns = score_columns(binder, plan, candidates)
     return Shortlist(candidates, columns, retrieved, open_items)
+
+
+def _distinct(items: IntArray, plan: TaskPlan) -> IntArray:
+    """The distinct items of the task's kind among `items`, in ascending order."""
+    seen = np.zeros(len(plan.kind), bool)  # marking is quicker than sorting
+    seen[items - plan.kind.start] = True
+    return (np.flatnonzero(seen) + plan.kind.start).astype(np.int32)
 
 
 def score_columns(binder: Binder, plan: TaskPlan, candidates: Candidates) -> FloatArray:

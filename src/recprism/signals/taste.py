@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import BoolArray, Catalog, EventLog, FloatArray, IntArray
+from recprism.data.dataset import Catalog, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste as Factors
-from recprism.signals.interface import Arrays, Clue, Goal, Setting, among
+from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.nearest import PastVectors
 
 
 class Taste:
@@ -24,7 +25,7 @@ class Taste:
     sparse: ClassVar[bool] = False
 
     def __init__(self, factors: Factors, catalog: Catalog) -> None:
-        self.factors, self._catalog = factors, catalog
+        self.factors, self.catalog = factors, catalog
 
     @classmethod
     def fit(cls, setting: Setting, log: EventLog, segment: IntArray) -> Self:  # noqa: ARG003
@@ -38,11 +39,6 @@ class Taste:
         segment: int,  # noqa: ARG002
     ) -> BoundTaste:
         return BoundTaste(self, user, taste)
-
-    def same_kind(self, items: IntArray, item: int) -> BoolArray:
-        """Which of `items` [n] are of the kind of `item`."""
-        own = self._catalog.kind_of(item)
-        return np.asarray((items >= own.start) & (items < own.stop))
 
     def alike(self) -> IntArray | None:
         return None
@@ -89,22 +85,20 @@ class BoundTaste:
         wanted = row[np.argmax(self._numbers[row, 0])]
         if self._numbers[wanted, 0] <= 0:
             return None
-        past, vectors = self._past
-        other = ~among(past, items) & self._signal.same_kind(past, int(items[0]))
-        if not other.any():
-            return None
-        likeness = np.where(other, vectors @ self._factors.factors[wanted], -np.inf)
-        best = top(likeness, min(3, int(other.sum())))
-        events = self._user.n_events_on(past[best])
-        return Clue(Taste.name, events, tuple(map(int, past[best])), {})
+        kind = self._signal.catalog.kind_of(int(items[0]))
+        past, events = self._past.nearest(
+            self._factors.factors[wanted], kind.start, kind.stop, items
+        )
+        return Clue(Taste.name, events, past, {}) if past else None
 
     @cached_property
-    def _past(self) -> tuple[IntArray, FloatArray]:
-        """The user's distinct items that have factors, and those factors at length 1."""
+    def _past(self) -> PastVectors:
+        """The user's distinct items that have factors, with those factors at length 1."""
         past = self._user.distinct[0]
         past = past[self._factors.row[past] >= 0]
         vectors = self._factors.factors[self._factors.row[past]]
-        return past, vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return PastVectors(self._user, past, vectors / (lengths + 1e-9))
 
 
 def top(score: FloatArray, n: int) -> NDArray[np.int64]:
