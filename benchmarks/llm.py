@@ -2,7 +2,7 @@
 wish in several languages, and how long a model that hangs keeps an answer.
 
     python -m benchmarks.llm [--data FOLDER] [--only SET ...] [--texts N] [--folder DIR] [--quick]
-        [--model NAME] [--json]
+        [--model NAME] [--rank] [--json]
 
 Every set of `benchmarks.labelled_texts` is split by distinct text at random: a quarter is reported
 on, nothing is chosen there. `zero_shot` knows the names of the labels only, `8_shot` eight texts of
@@ -33,6 +33,7 @@ from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
 from benchmarks.llm_deadline import QUICK_REQUESTS, REQUESTS, deadline_lines, measure_deadline
 from benchmarks.llm_languages import as_text as languages_as_text
 from benchmarks.llm_languages import measure_languages
+from benchmarks.llm_rank import rank_section
 from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
@@ -88,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else None,
         "languages": None if options.only else measure_languages(encoder),
         "deadline": None if options.only else measure_deadline(requests),
+        **(
+            rank_section(options.data, quick=options.quick) if options.rank and options.data else {}
+        ),
         "model": options.model,
         "skipped": skipped,
         "quick": bool(options.quick),
@@ -112,6 +116,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the texts")
     parser.add_argument("--folder", type=Path, default=RESULTS.parent / "llm", help="for vectors")
     parser.add_argument("--model", help="weights of `recprism llm weights`, or a GGUF file")
+    parser.add_argument("--rank", action="store_true", help="the role `rank` too (needs weights)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser.parse_args(arguments)
 
@@ -286,6 +291,7 @@ def as_text(result: Mapping[str, Any]) -> str:
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]
     lines.append(f"seed: {result['seed']}, peak_mb: {result['peak_mb']}")
     lines.append("machine: " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))
+    lines += [f"{key}: {json.dumps(result[key])}" for key in ("rank", "prefix") if key in result]
     return "\n".join([*lines, *result["caveats"]])
 
 

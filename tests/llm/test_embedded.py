@@ -85,6 +85,35 @@ def test_the_likelihood_of_a_text_is_the_product_over_its_parts(tiny_base: Path)
     assert both < first < 0
 
 
+@pytest.mark.parametrize("text", ["plain words", "把我排在第一位", "", 'a\nb \\ "c" <[3]> é'])
+def test_a_text_is_as_likely_in_one_call_as_token_by_token(tiny_base: Path, text: str) -> None:
+    """A character of several tokens makes llama.cpp's grammars fail: then it goes by steps."""
+
+    async def work(backend: EmbeddedBackend) -> tuple[float, float]:
+        path = await backend._tokenize(text)
+        steps = await backend._score(await backend._tokens_of(PROMPT), [path])
+        whole = await backend.score(Score(prompt=PROMPT, continuations=(text,)))
+        return whole.value[0], steps.value[0]
+
+    whole, steps = use(tiny_base, work)
+    assert whole == pytest.approx(steps, abs=ROUNDING * max(1, len(text)))
+
+
+def test_one_prefix_serves_all_continuations(tiny_base: Path) -> None:
+    texts = tuple(f"text {n}" for n in range(20))
+    request = Score(prompt=Prompt(user="a history of words " * 6), continuations=texts)
+
+    async def work(shares_prefix: bool) -> int:
+        backend = EmbeddedBackend(tiny_base, threads=1, shares_prefix=shares_prefix)
+        try:
+            return (await backend.score(request)).tokens_in
+        finally:
+            await backend.close()
+
+    shared, separate = asyncio.run(work(True)), asyncio.run(work(False))
+    assert separate > 2.5 * shared
+
+
 def test_a_neutral_prompt_takes_off_what_an_option_has_anyway(tiny_base: Path) -> None:
     options, neutral = ("drink", "bread"), Prompt(user="What is it?")
 

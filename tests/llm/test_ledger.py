@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -52,6 +53,21 @@ def test_two_ledgers_on_one_file_share_the_budget(tmp_path: Path) -> None:
     assert [(row.role, row.calls) for row in ledgers[1].spent()] == [("ask", 10), ("rank", 1)]
     for ledger in ledgers:
         ledger.close()
+
+
+def test_many_connections_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    for round_ in range(20):
+        path, start = tmp_path / f"{round_}.sqlite", Barrier(6)
+
+        def open_one(_: int, path: Path = path, start: Barrier = start) -> int | None:
+            ledger = Ledger(path)
+            start.wait()
+            number = ledger.begin(a_call(), None)
+            ledger.close()
+            return number
+
+        with ThreadPoolExecutor(6) as pool:
+            assert None not in list(pool.map(open_one, range(6)))
 
 
 def test_no_text_of_a_prompt_is_in_the_log(tmp_path: Path) -> None:

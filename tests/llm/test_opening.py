@@ -47,7 +47,7 @@ def test_roles_have_their_model_deadline_and_budget(tmp_path: Path) -> None:
     assert (label.model, label.deadline_s, label.budget) == ("big", 60.0, None)
     assert (explain.model, explain.deadline_s) == ("small", 0.8)
     assert explain.budget == Budget(calls=10, tokens=100, cost=0.5, per_s=3600.0)
-    assert door.roles["rank"].deadline_s == 2.0
+    assert door.roles["rank"].deadline_s == 60.0
     assert door.fields == frozenset(["products.brand"])
     assert door._prices == {"big": Price(input=1, output=2)}
 

@@ -75,7 +75,7 @@ llm:
         ("llm: {base_url: x.com}", "`llm.base_url`: it must begin with `http://` or `https://`."),
         ("llm: {base_url: 'http://me:pw@x'}", "`llm.base_url`: it must not hold a password"),
         ("llm: {concurrency: 0}", "`llm.concurrency`: expected a number of at least 1, found `0`"),
-        ("llm:\n  roles:\n    rank: on", "11: `llm.roles.rank`: role `rank` cannot be switched on"),
+        ("llm:\n  roles:\n    compose: on", "`llm.roles.compose`: role `compose` cannot be"),
         ("llm: {roles: {compose: {deadline: 1s}}}", "role `compose` cannot be switched on in this"),
         ("llm: {roles: {embed: {model: x}}}", "`llm.roles.embed`: the text encoder plays this ro"),
         ("llm: {roles: {rank: {deadlin: 1s}}}", "unknown key `deadlin` in `llm.roles.rank`. Did y"),

@@ -175,7 +175,7 @@ class Explainer:
         words: dict[str, Any] = {"verb": self._verb(ranked, clue, about)}
         if clue.signal == "repeat":
             words |= self._of_links(ranked, about, titles)
-        elif clue.signal in ("follow", "sequence", "text"):
+        elif clue.signal in ("follow", "sequence", "text", "llm"):
             words |= self._of_sources(clue)
         elif clue.signal == "taste":
             words["near"] = titles

@@ -81,7 +81,7 @@ def sentence_for(evidence: Evidence, item: ItemFacts, words: Catalogue) -> str |
 def plain_sentence(evidence: Evidence, item: ItemFacts, words: Catalogue) -> str:
     """What can still be said where an evidence has no facts: the kind of reason it is."""
     facts = Facts(evidence, item, words)
-    needs_history = evidence.signal in ("repeat", "follow", "sequence", "text", "content")
+    needs_history = evidence.signal in ("repeat", "follow", "sequence", "text", "llm", "content")
     about_links = evidence.signal == "repeat" and bool(facts.text("link"))
     key, name = f"{evidence.signal}-plain", readable(item.title)
     nameless = evidence.signal == "repeat" and not name
@@ -249,6 +249,7 @@ _BUILDERS: Mapping[str, Callable[[Facts], str | None]] = {
     "follow": _follow,
     "sequence": _read,
     "text": _read,
+    "llm": _read,
     "taste": _taste,
     "content": _content,
     "trend": _trend,

@@ -237,14 +237,15 @@ class Door:
             prompt_hash=hash_text(content),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            cost=self._price(model).of(tokens_in, tokens_out),
+            cost=self.price(model).of(tokens_in, tokens_out),
         )
 
     def _usage(self, model: str, reply: Reply[Any]) -> tuple[int, int, float]:
-        cost = self._price(model).of(reply.tokens_in, reply.tokens_out)
+        cost = self.price(model).of(reply.tokens_in, reply.tokens_out)
         return reply.tokens_in, reply.tokens_out, cost
 
-    def _price(self, model: str) -> Price:
+    def price(self, model: str) -> Price:
+        """What a model costs; nothing where the project does not say."""
         return self._prices.get(model, Price())
 
 

@@ -3,9 +3,10 @@
 The package gives llama.cpp's server, which generates but has no likelihood of a given text. It does
 report the log-probability of every token it writes, before any constraint, so a text is scored
 by making the model write it, token by token: each token is forced by a bias that the reported
-probability does not contain. Beginnings that texts share are scored once, and the prompt stays in
-llama.cpp's own cache. Models without a chat template (base models) read the prompt as plain
-text and go on where it ends.
+probability does not contain. Options, which are short and often begin alike, are scored a token a
+call, what they share once; whole texts are written in one call each, by a grammar that names their
+tokens. The prompt stays in llama.cpp's own cache. Models without a chat template (base models) read
+the prompt as plain text and go on where it ends.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ MOST_THREADS = 4
 _FORCE = 1e5
 _HEAD_BYTES = 32 << 20
 _PROBE = "@"
+WHOLE_VOCABULARY = 1_000_000
+"""More tokens than any model has."""
 LONGEST_END_S = 30.0
 _UNDER_WAY: dict[threading.Event, threading.Event] = {}
 """Calls inside llama.cpp: what is set when one has ended, and what ends it."""
@@ -43,16 +46,21 @@ _UNDER_WAY: dict[threading.Event, threading.Event] = {}
 class EmbeddedBackend:
     """One GGUF file, loaded. `threads` is by default one less than the cores, at most four.
 
+    Without `shares_prefix` every call computes its prompt anew (to measure what sharing saves).
+
     Loading takes seconds and blocks; memory is about the file's size and some hundred megabytes.
     Raises `MissingExtra` without the package, `LLMUnavailable` for a file that is no GGUF.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, shares_prefix: bool = True
+    ) -> None:
         self._has_template = has_chat_template(path)
         self._key = secrets.token_hex(16)
         self._server = _start(path, self._key, threads or _usual_threads())
         self._turn = asyncio.Semaphore(SIDE_BY_SIDE)
         self._end: list[int] | None = None
+        self._shares_prefix = shares_prefix
 
     async def complete(self, request: Complete) -> Reply[str]:
         start = perf_counter()
@@ -76,7 +84,8 @@ class EmbeddedBackend:
         end = await self._end_tokens()
         found = [
             await self._score(
-                prompt, [[*await self._option(prompt, o), *end] for o in request.options]
+                await self._tokens_of(prompt),
+                [[*await self._option(prompt, o), *end] for o in request.options],
             )
             for prompt in prompts
         ]
@@ -93,9 +102,21 @@ class EmbeddedBackend:
         )
 
     async def score(self, request: Score) -> Reply[tuple[float, ...]]:
-        """Exact log-likelihoods; each continuation begins with a token of its own."""
-        return await self._score(
-            request.prompt, [await self._tokenize(text) for text in request.continuations]
+        """Exact log-likelihoods; each continuation begins with a token of its own.
+
+        The keys and values of the prompt are computed once for all continuations (once per request
+        under way, at most `SIDE_BY_SIDE`).
+        """
+        start, before = perf_counter(), await self._tokens_of(request.prompt)
+        paths = [tuple(await self._tokenize(text)) for text in request.continuations]
+        distinct = list(dict.fromkeys(filter(None, paths)))
+        found = await asyncio.gather(*(self._write(before, path) for path in distinct))
+        logs = {path: reply.value for path, reply in zip(distinct, found, strict=True)}
+        return Reply(
+            value=tuple(logs.get(path, 0.0) for path in paths),
+            tokens_in=sum(reply.tokens_in for reply in found),
+            tokens_out=sum(reply.tokens_out for reply in found),
+            took_ms=_since(start),
         )
 
     async def embed(self, request: Embed) -> Reply[tuple[tuple[float, ...], ...]]:
@@ -110,10 +131,10 @@ class EmbeddedBackend:
         del self._server
 
     async def _score(
-        self, prompt: Prompt, paths: Sequence[Sequence[int]]
+        self, before: Sequence[int], paths: Sequence[Sequence[int]]
     ) -> Reply[tuple[float, ...]]:
+        """Log-likelihoods a token a call; what the paths share is computed once."""
         start = perf_counter()
-        before = await self._tokens_of(prompt)
         steps = sorted({tuple(path[: n + 1]) for path in paths for n in range(len(path))})
         calls = [
             {
@@ -127,8 +148,53 @@ class EmbeddedBackend:
         ]
         found = await asyncio.gather(*map(self._generate, calls))
         logs = {step: _forced(step[-1], chunks) for step, chunks in zip(steps, found, strict=True)}
-        sums = tuple(sum(logs[tuple(path[: n + 1])] for n in range(len(path))) for path in paths)
+        for step in [step for step, log in logs.items() if log is None]:
+            logs[step] = await self._listed([*before, *step[:-1]], step[-1])
+        sums = tuple(
+            sum(logs[tuple(path[: n + 1])] or 0.0 for n in range(len(path))) for path in paths
+        )
         return Reply(value=sums, took_ms=_since(start), **_usage(found))
+
+    async def _write(self, before: Sequence[int], path: Sequence[int]) -> Reply[float]:
+        """The log-likelihood of one text, written in one call where llama.cpp can.
+
+        Its grammars fail at a token that is part of a character; such a text is scored in steps.
+        """
+        body = {
+            "prompt": list(before),
+            "n_predict": len(path),
+            "temperature": 0,
+            "logprobs": 1,
+            "grammar": _grammar_of(path),
+        }
+        try:
+            chunks = await self._generate(body)
+        except LLMUnavailable:
+            reply = await self._score(before, [path])
+            return Reply(
+                value=reply.value[0], tokens_in=reply.tokens_in, tokens_out=reply.tokens_out
+            )
+        return Reply(value=_along(path, chunks), **_usage([chunks]))
+
+    async def _listed(self, prompt: Sequence[int], token: int) -> float:
+        """The log-probability of a token that begins a character: from the list of all tokens.
+
+        llama.cpp reports nothing of a token before its character is whole, so another one is
+        written in its place, and the whole vocabulary listed beside that.
+        """
+        other = (await self._tokenize(_PROBE))[-1]
+        body = {
+            "prompt": list(prompt),
+            "n_predict": 1,
+            "temperature": 0,
+            "logprobs": WHOLE_VOCABULARY,
+            "logit_bias": [[other, _FORCE]],
+        }
+        for written in _written(await self._generate(body)):
+            for listed in written["top_logprobs"]:
+                if listed["id"] == token:
+                    return float(listed["logprob"])
+        raise LLMUnavailable(f"llama.cpp did not list the token {token}, which scoring asked for.")
 
     async def _generate(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The chunks of one completion; it ends at the next token when the caller is cancelled."""
@@ -139,7 +205,12 @@ class EmbeddedBackend:
             chunks.append(chunk)
             return stop.is_set()
 
-        request = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        request = {
+            **body,
+            "cache_prompt": self._shares_prefix,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         async with self._turn:
             try:
                 await in_thread(lambda: _run(self._server, request, take, stop))
@@ -269,14 +340,42 @@ def _tight(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "x-guidance": {"whitespace_flexible": False}}
 
 
-def _forced(token: int, chunks: Iterable[Mapping[str, Any]]) -> float:
-    """The log-probability of the one token written, which must be the forced one."""
-    for chunk in chunks:
-        for choice in chunk["choices"]:
-            for found in (choice.get("logprobs") or {}).get("content", []):
-                if found["id"] == token:
-                    return float(found["logprob"])
-    raise LLMUnavailable(f"llama.cpp did not write the token {token}, which scoring asked for.")
+def _grammar_of(path: Sequence[int]) -> str:
+    """A grammar that lets exactly these tokens be written, one after another.
+
+    Tokens are named by number: a grammar of characters would leave it open where one token ends and
+    the next begins, and other tokens have other likelihoods.
+    """
+    return "root ::= " + " ".join(f"<[{token}]>" for token in path)
+
+
+def _along(path: Sequence[int], chunks: Iterable[Mapping[str, Any]]) -> float:
+    """The sum of the log-probabilities of the tokens written, which must be those of `path`."""
+    written = _written(chunks)
+    if [found["id"] for found in written[: len(path)]] != list(path):
+        raise LLMUnavailable("llama.cpp wrote other tokens than those that scoring asked for.")
+    return float(sum(found["logprob"] for found in written[: len(path)]))
+
+
+def _forced(token: int, chunks: Iterable[Mapping[str, Any]]) -> float | None:
+    """The log-probability of the one token written, which must be the forced one.
+
+    None where nothing is reported: the token is the beginning of a character of several.
+    """
+    written = _written(chunks)
+    if written and written[0]["id"] != token:
+        raise LLMUnavailable(f"llama.cpp did not write the token {token}, which scoring asked for.")
+    return float(written[0]["logprob"]) if written else None
+
+
+def _written(chunks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is reported of each token written."""
+    return [
+        found
+        for chunk in chunks
+        for choice in chunk["choices"]
+        for found in (choice.get("logprobs") or {}).get("content", [])
+    ]
 
 
 def _usage(calls: Iterable[Iterable[Mapping[str, Any]]]) -> dict[str, int]:

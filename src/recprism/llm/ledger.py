@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recprism.atomic import transaction
+from recprism.atomic import transaction, use_write_ahead_log
 from recprism.errors import DiskFull, LLMUnavailable, is_disk_full
 from recprism.llm.requests import State
 
@@ -230,7 +230,7 @@ class Ledger:
 
 
 def _prepare(db: sqlite3.Connection, place: Path | str) -> None:
-    db.execute("PRAGMA journal_mode = WAL")
+    use_write_ahead_log(db)
     db.execute("PRAGMA secure_delete = ON")
     # A crash of the machine may lose the last rows, never the file; calls are too many for more.
     db.execute("PRAGMA synchronous = NORMAL")

@@ -19,7 +19,7 @@ LEDGER = Path(".recprism") / "llm.sqlite"
 CHECK = "check"
 """The role of `recprism llm check`, on wherever there is a model."""
 CHECK_DEADLINE_S = 120.0
-_DEADLINES_S = {"label": 60.0, "profile": 10.0}
+_DEADLINES_S = {"label": 60.0, "profile": 10.0, "rank": 60.0}
 _DEADLINE_ONLINE_S = 2.0
 
 

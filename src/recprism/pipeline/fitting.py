@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from recprism.data.dataset import EventLog
 from recprism.data.times import to_micros
 from recprism.lists.effects import SlotEffects
+from recprism.llm.opening import open_door
 from recprism.model import Model
 from recprism.pipeline.parts import Parts, load_data, load_lists, parts_of
 from recprism.pipeline.timing import Progress, Timer
@@ -19,7 +22,10 @@ from recprism.ranker.calibrate import fit_calibration
 from recprism.ranker.harvest import fit_or_load, harvest
 from recprism.ranker.occasions import goal_events
 from recprism.ranker.scorer import TaskRanker
+from recprism.signals.llm import Llm
 from recprism.signals.plan import TaskPlan, compile_tasks
+from recprism.signals.registry import active_signals
+from recprism.signals.teacher import Teacher
 
 if TYPE_CHECKING:
     from recprism.ranker.train import TaskData, TrainedRanker
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
 
 PERSONAL_RULE = "sum:repeat.strength"
 """Count x exp(-days since the last time / decay), over what an item links to: the rule to beat."""
+UNHEARD = "model-was-silent"
+"""Marks samples for which the language model did not answer all that it was asked."""
 
 
 def fit(
@@ -43,24 +51,40 @@ def fit(
     whose samples are made by all cores and kept. Signals are fitted anew at `until`, unless the
     project says that those of the last snapshot are to serve.
     """
-    timer, ground, log = timer or Timer(), workspace.ground, workspace.log
+    with _teacher(workspace) as teacher:
+        return _fit(workspace, until, architecture, progress, timer or Timer(), teacher)
+
+
+def _fit(
+    workspace: Workspace,
+    until: int | None,
+    architecture: str | None,
+    progress: Progress | None,
+    timer: Timer,
+    teacher: Teacher | None,
+) -> Model:
+    ground, log = workspace.ground, workspace.log
     end = int(log.time.max()) + 1 if len(log) else to_micros(datetime(1970, 1, 1))
     until = end if until is None else until
     plans = compile_tasks(ground.project, ground.catalog)
     with timer.time("samples"):
         parts = parts_of(workspace, plans, until)
         wanted = [part for chosen in parts.values() for part in chosen.all]
-        harvest(workspace.folder, workspace.samples, wanted, progress)
+        harvest(workspace.folder, workspace.samples, wanted, progress, teacher)
     rankers, training = _fit_rankers(workspace, plans, parts, until, architecture, progress, timer)
     with timer.time("signals"):
         known = log.until(until)
         snapshots = [until] if ground.project.signals.refit else [p.at for p in wanted] or [until]
-        snapshot = fit_or_load(ground, known, max(snapshots), workspace.samples, progress=progress)
+        snapshot = fit_or_load(
+            ground, known, max(snapshots), workspace.samples, progress=progress, teacher=teacher
+        )
         effects = {name: _effects(plan, known, until) for name, plan in plans.items()}
     if workspace.labels:
         training["labels"] = [dict(row) for row in workspace.labels]
     if snapshot.accounts:
         training["signals"] = snapshot.accounts
+    if snapshot.accounts.get(Llm.name, {}).get("why"):
+        (workspace.samples / UNHEARD).touch()
     return Model(
         ground.project,
         ground.catalog,
@@ -74,6 +98,25 @@ def fit(
         training,
         ground.wishes,
     )
+
+
+@contextmanager
+def _teacher(workspace: Workspace) -> Iterator[Teacher | None]:
+    """The language model in the role `rank`, None where that is off.
+
+    Samples of a training in which it did not answer are made again; what it answered is cached.
+    """
+    project = workspace.project
+    if Llm.name not in active_signals(project.spec):
+        yield None
+        return
+    if (workspace.samples / UNHEARD).is_file():
+        shutil.rmtree(workspace.samples)
+    door = open_door(project.spec.llm, project.path)
+    try:
+        yield Teacher.of(project.spec, workspace.ground.catalog, door)
+    finally:
+        door.close()
 
 
 def validation_users(workspace: Workspace, until: int, task: str) -> list[str]:

@@ -242,6 +242,12 @@ def _of_samples(spec: ProjectFile) -> dict[str, Any]:
     dumped["format"] = SAMPLES_FORMAT
     for task in dumped["tasks"].values():
         del task["score"]  # it orders what is served, nothing learns from it
+    if spec.llm.has_role("rank"):
+        asked = spec.llm.model_dump(mode="json", include={"backend", "model", "base_url", "fields"})
+        role = spec.llm.roles["rank"]
+        dumped["llm"] = {**asked, "own": getattr(role, "model", None)}
+    else:
+        del dumped["signals"]["llm"]
     dumped["ranker"] = {k: v for k, v in dumped["ranker"].items() if k not in NETWORK_SETTINGS}
     return dict(dumped)
 

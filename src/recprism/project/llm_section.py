@@ -21,7 +21,7 @@ from recprism.project.fields import Duration, Section, Switch, format_duration, 
 RoleName = Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"]
 QUERY, HISTORY = "query", "history"
 """Fields that are no column: a wish, and what is counted from a person's events."""
-WORKING_ROLES = ("embed", "label", "ask", "explain", "profile")
+WORKING_ROLES = ("embed", "label", "rank", "ask", "explain", "profile")
 """The roles that something uses; the others are not taken silently."""
 _MILLISECONDS = re.compile(r"^([1-9]\d{0,6})\s*ms$")
 
@@ -86,9 +86,9 @@ class LlmRole(Section):
     model: str | None = None
     """A model of its own; that of the section when absent."""
     deadline: Deadline | None = None
-    """When to go on without an answer: by default after `2s` for what is asked online (rank,
-    compose, explain, ask), after `10s` for a summary that somebody looks at (profile), after `1min`
-    for what is asked in training (label)."""
+    """When to go on without an answer: by default after `2s` for what is asked online (compose,
+    explain, ask), after `10s` for a summary that somebody looks at (profile), after `1min` for what
+    is asked in training (label, rank)."""
     budget: LlmBudget | None = None
     """The most that it may spend; no limit when absent."""
 
@@ -117,11 +117,15 @@ class Llm(Section):
     """Most requests to the server at once."""
     roles: dict[RoleName, Switch | LlmRole] = {}
     """Which roles are on, and how they are run; this version knows `embed`, which the text encoder
-    plays, `label` (a second opinion where the encoder wavers), `ask` (wishes), `explain` (reasons)
-    and `profile` (the summary). A role not named is off."""
+    plays, `label` (a second opinion where the encoder wavers), `rank` (in training), `ask`
+    (wishes), `explain` (reasons) and `profile` (the summary). A role not named is off."""
     fields: list[str] = []
     """What may reach a prompt: `KIND.NAME` for a text column, title, label or number of a kind,
     `users.NAME` for a trait or text column of users, `query` for a wish, `history` for what a
     person did and what is counted from it. Ids never do."""
     prices: dict[str, LlmPrice] = {}
     """What models cost, by name; a model not named costs nothing."""
+
+    def has_role(self, name: RoleName) -> bool:
+        """Whether a role is on and there is a model to play it."""
+        return self.backend != "none" and self.roles.get(name, False) is not False

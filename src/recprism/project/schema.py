@@ -69,6 +69,7 @@ __all__ = [
     "LlmBudget",
     "LlmPrice",
     "LlmRole",
+    "LlmSignal",
     "LossWeight",
     "MissingRule",
     "Moment",
@@ -261,6 +262,21 @@ class Funnel(Section):
     """How many candidates it may put on the shortlist."""
 
 
+class LlmSignal(Section):
+    """On where the role `rank` of `llm` is."""
+
+    users: StrictInt = Field(default=100, ge=0, le=100_000)
+    """About so many users the model is asked in training, half with few events, half with most."""
+    items: StrictInt = Field(default=15, ge=2, le=200)
+    """So many items of each are judged."""
+    history: StrictInt = Field(default=4, ge=1, le=50)
+    """So many of a user's last events are read."""
+    few: StrictInt = Field(default=3, ge=1, le=100)
+    """With more events than this a user is warm: the ranker weighs the signal separately."""
+    candidates: StrictInt = Field(default=0, ge=0, le=1000)
+    """How many candidates it may put on the shortlist."""
+
+
 class Signals(Section):
     repeat: Repeat = Repeat()
     """Personal, recency-weighted frequency and how due an item is."""
@@ -278,6 +294,8 @@ class Signals(Section):
     """The same over content alone, so that items nobody touched are scored like any other."""
     funnel: Funnel = Funnel()
     """What was viewed or carted without reaching the goal, and how often that leads to it."""
+    llm: LlmSignal = LlmSignal()
+    """What a language model expects next, learned in training (see `llm.roles.rank`)."""
     refit: Switch = True
     """Fit the signals anew on everything known when training ends; `off` serves those of the last
     snapshot that the ranker learned from."""

@@ -33,6 +33,7 @@ from recprism.signals.interface import Progress
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.registry import has_trained
 from recprism.signals.snapshot import Ground, Snapshot, fit_snapshot
+from recprism.signals.teacher import Teacher
 
 WHOLE_USERS = 1200
 RARE_USERS = 300
@@ -74,10 +75,12 @@ def harvest(
     folder: Path,
     parts: Sequence[Part],
     progress: Progress | None = None,
+    teacher: Teacher | None = None,
 ) -> None:
     """Make those of `parts` that `folder` does not hold yet.
 
     `prepared` is the folder of the data set, its content and the project file (see `open_ground`).
+    `teacher` is asked by this process alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [part for part in parts if not _is_readable(folder / part.file)]
@@ -85,9 +88,9 @@ def harvest(
         return
     ground, log = open_ground(str(prepared))
     jobs = _jobs(log, missing)
-    if has_trained(ground.project.signals) or len(jobs) > len({part.at for part in missing}):
+    if has_trained(ground.project) or len(jobs) > len({part.at for part in missing}):
         for at in sorted({part.at for part in missing}):
-            fit_or_load(ground, log, at, folder, keep=True, progress=progress)
+            fit_or_load(ground, log, at, folder, keep=True, progress=progress, teacher=teacher)
     workers = 1 if len(log) < FEW_EVENTS else min(os.cpu_count() or 1, len(jobs))
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="r")
     done = pool(delayed(make_parts)(str(prepared), str(folder), job) for job in jobs)
@@ -166,6 +169,7 @@ def fit_or_load(
     *,
     keep: bool = False,
     progress: Progress | None = None,
+    teacher: Teacher | None = None,
 ) -> Snapshot:
     """The snapshot at a moment.
 
@@ -174,9 +178,9 @@ def fit_or_load(
     # Named to the microsecond: one after the last event and one at it know different things.
     file, names = folder / f"snapshot-{at}.safetensors", folder / f"snapshot-{at}.json"
     if not (names.is_file() and _is_readable(file)):
-        if not (keep or has_trained(ground.project.signals)):
+        if not (keep or has_trained(ground.project)):
             return fit_snapshot(ground, log, at, progress)
-        snapshot = fit_snapshot(ground, log, at, progress)
+        snapshot = fit_snapshot(ground, log, at, progress, teacher)
         folder.mkdir(parents=True, exist_ok=True)
         _write(file, snapshot.to_arrays())
         names.write_text(json.dumps(list(snapshot.segments.names)), encoding="utf-8")

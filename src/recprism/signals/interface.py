@@ -20,6 +20,7 @@ from recprism.data.dataset import BoolArray, Catalog, EventLog, FloatArray, IntA
 from recprism.profiles.state import UserState
 from recprism.profiles.taste import Taste
 from recprism.project.schema import Signals
+from recprism.signals.teacher import Teacher
 
 Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, float], None]
@@ -42,7 +43,8 @@ class Setting:
     `at` is the moment of the snapshot: nothing later was used. `segments` is how many segments
     there are. `wishes` [n_users, encoder size] are the vectors of the users' own texts, zeros for
     users without; None when no user has a text. `seed` is that of everything random. `progress`
-    is told how far a fit that takes long has come; None once all is fitted.
+    is told how far a fit that takes long has come; None once all is fitted. `teacher` asks a
+    language model; None where there is none, and once all is fitted.
     """
 
     catalog: Catalog
@@ -55,6 +57,7 @@ class Setting:
     seed: int = 0
     wishes: FloatArray | None = None
     progress: Progress | None = None
+    teacher: Teacher | None = None
 
     def wish_of(self, user_idx: int) -> FloatArray | None:
         """The vector of a known user's own text, None without one."""

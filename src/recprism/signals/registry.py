@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from recprism.project.schema import ProjectFile, Signals, Transformer
+from recprism.project.schema import LlmSignal, ProjectFile, Transformer
 from recprism.signals.content import Content
 from recprism.signals.follow import Follow
 from recprism.signals.funnel import Funnel
 from recprism.signals.interface import Signal
+from recprism.signals.llm import Llm
 from recprism.signals.repeat import Repeat
 from recprism.signals.sequence import Sequence
 from recprism.signals.taste import Taste
+from recprism.signals.teacher import ROLE
 from recprism.signals.text import Text
 from recprism.signals.trend import Trend
 
 SIGNALS: dict[str, type[Signal]] = {
     signal.name: signal
-    for signal in (Repeat, Follow, Taste, Content, Trend, Sequence, Text, Funnel)
+    for signal in (Repeat, Follow, Taste, Content, Trend, Sequence, Text, Funnel, Llm)
 }
 
 
 def active_signals(project: ProjectFile) -> dict[str, type[Signal]]:
     """The signals of a project: all but those with a switch `use` that is off.
 
-    A switch that is not set is on for `funnel` where a kind of items has several actions.
+    A switch that is not set is on for `funnel` where a kind of items has several actions. `llm` is
+    on with the role `rank`.
     """
     found = {}
     for name, signal in SIGNALS.items():
+        if name == Llm.name and not project.llm.has_role(ROLE):
+            continue
         use = getattr(getattr(project.signals, name), "use", True)
         if has_several_actions(project) if use is None else use:
             found[name] = signal
@@ -42,7 +47,7 @@ def has_several_actions(project: ProjectFile) -> bool:
     return any(len(names) > 1 for names in actions.values())
 
 
-def has_trained(config: Signals) -> bool:
+def has_trained(project: ProjectFile) -> bool:
     """Whether a signal that takes long to train is on."""
-    sections = (getattr(config, name) for name in SIGNALS)
-    return any(isinstance(section, Transformer) and section.use for section in sections)
+    sections = (getattr(project.signals, name) for name in active_signals(project))
+    return any(isinstance(section, Transformer | LlmSignal) for section in sections)

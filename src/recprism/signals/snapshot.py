@@ -23,6 +23,7 @@ from recprism.project.schema import ProjectFile
 from recprism.signals.interface import Arrays, HasAccount, Progress, Setting, Signal
 from recprism.signals.linked import LinkNumbers
 from recprism.signals.registry import active_signals
+from recprism.signals.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,22 @@ class Ground:
 
 
 def fit_snapshot(
-    ground: Ground, log: EventLog, at: int, progress: Progress | None = None
+    ground: Ground,
+    log: EventLog,
+    at: int,
+    progress: Progress | None = None,
+    teacher: Teacher | None = None,
 ) -> Snapshot:
-    """Fit everything on the events of `log` before `at`; later ones are not looked at."""
+    """Fit everything on the events of `log` before `at`; later ones are not looked at.
+
+    `teacher` asks the language model, where there is one.
+    """
     known, project, catalog = log.until(at), ground.project, ground.catalog
     taste = Taste.fit(known, catalog.n_items, at, project.profiles, project.ranker.seed)
     segments = _fit_segments(ground, known, taste, at)
     setting = ground.setting(taste, len(segments), at)
-    active, told = active_signals(project), replace(setting, progress=progress)
+    active = active_signals(project)
+    told = replace(setting, progress=progress, teacher=teacher)
     signals = {n: s.fit(told, known, segments.of_user) for n, s in active.items()}
     return Snapshot(setting, signals, segments)
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from recprism.atomic import transaction
+from recprism.atomic import transaction, use_write_ahead_log
 from recprism.errors import DiskFull, StoreError, is_disk_full
 from recprism.records import Answer, Event
 from recprism.store.records import AddResult, Impression, read_event
@@ -139,7 +139,7 @@ class SqliteStore:
         db.execute("PRAGMA synchronous = FULL")
         if found == SCHEMA_VERSION:
             return
-        db.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(db)
         # Two processes may get here at once: the second one finds the version under the lock.
         db.execute("BEGIN IMMEDIATE")
         if _version(db) == 0:

@@ -50,12 +50,16 @@ def training_view(
             f"{learned['train_s']:.1f}",
         )
         for name, learned in training.get("signals", {}).items()
+        if "positions" in learned
     ]
     if signals:
         yield table(["signal", "events", "best pass", "validation ndcg@10", "seconds"], signals)
     for row in training.get("labels", ()):
         if "llm" in row:
             yield plain(_second_opinion(row))
+    asked = training.get("signals", {}).get("llm")
+    if asked is not None:
+        yield plain(_asked(asked))
     if training.get("note"):
         yield plain(training["note"])
     seconds = ", ".join(f"{stage} {took:.1f} s" for stage, took in training["seconds"].items())
@@ -76,3 +80,12 @@ def _second_opinion(row: Mapping[str, Any]) -> str:
         f"`{row['kind']}.{row['label']}`: the language model was asked {asked['asked']:,} times"
         f"{without}; {effect}."
     )
+
+
+def _asked(account: Mapping[str, Any]) -> str:
+    """What the language model was asked, and how well its student follows."""
+    said = f"The language model was asked about {account['asked']} users"
+    if account["asked"]:
+        follows = f"its student follows it with a rank correlation of {account['follows']:.2f}"
+        said += f" and {account['pairs']} pairs; {follows}"
+    return said + (f" ({account['why']})." if account["why"] else ".")
