@@ -350,3 +350,20 @@ def test_a_script_that_is_used_up_says_so() -> None:
 def test_a_choice_needs_options() -> None:
     with pytest.raises(UsageError, match="A choice needs two options with text, found 1"):
         Choose(prompt=Prompt(user="?"), options=("a",))
+
+
+def test_what_a_schema_offers_is_redacted_too(doors: Doors) -> None:
+    seen: list[Complete] = []
+
+    class Recording(EchoLLM):
+        async def complete(self, request: Complete) -> Reply[str]:
+            seen.append(request)
+            return await super().complete(request)
+
+    schema = {"type": "object", "properties": {"label": {"enum": ["tea", "call +49 170 1234567"]}}}
+    request = Complete(prompt=Prompt(user="Which?"), schema=schema)
+    doors(Recording()).ask("ask", request)
+    assert seen[0].schema is not None
+    assert seen[0].schema["type"] == "object"
+    assert seen[0].schema["properties"]["label"]["enum"][0] == "tea"
+    assert "1234567" not in str(seen[0].schema)

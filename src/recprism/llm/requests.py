@@ -126,7 +126,9 @@ class Complete(Request[str]):
         return await backend.complete(self)
 
     def map(self, change: Callable[[str], str]) -> Complete:
-        return replace(self, prompt=self.prompt.map(change))
+        return replace(
+            self, prompt=self.prompt.map(change), schema=_change_texts(self.schema, change)
+        )
 
     def read(self, value: Any) -> str:
         return str(value)
@@ -138,6 +140,17 @@ class Complete(Request[str]):
     @property
     def tokens_out(self) -> int:
         return self.max_tokens
+
+
+def _change_texts(node: Any, change: Callable[[str], str]) -> Any:
+    """A JSON document with `change` applied to every text in it: options may come from data."""
+    if isinstance(node, str):
+        return change(node)
+    if isinstance(node, Mapping):
+        return {name: _change_texts(value, change) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_change_texts(value, change) for value in node]
+    return node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
