@@ -77,11 +77,6 @@ class DoorChooser:
         return replace(prompt, fields=tuple(sorted([*self._texts, self._label])))
 
 
-def is_on(spec: ProjectFile) -> bool:
-    """Whether the project asks a language model about labels."""
-    return spec.llm.backend != "none" and spec.llm.roles.get(ROLE, False) is not False
-
-
 def fields_of(spec: ProjectFile, kind: str, label: str) -> tuple[str, ...]:
     """The fields that labelling takes, the label's own last; empty where `llm.fields` lacks one."""
     section = spec.items.get(kind)

@@ -107,17 +107,13 @@ class Engine:
         cannot be meant.
         """
         started = time.perf_counter()
-        heard: list[State] = []
         plans = self._plans(tasks)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
-        if query is not None and not query.strip():
-            raise UsageError(EMPTY_QUERY)
         moment = self._states.moment(at)
-        read = None if query is None else self._wishing.read(query, self.door, user)
-        applied = Applied(None, None) if read is None else self._wishing.apply(read.intent)
+        read, applied = self._wish_of(query, user)
+        heard: list[State] = [] if read is None else [read.llm]
         if read is not None:
-            heard.append(read.llm)
             plans = wished_first(plans, read.intent, chosen=tasks is not None)
         state = self._states.of(
             user, moment, context=context, wish=applied.vector, barred=applied.barred
@@ -150,6 +146,15 @@ class Engine:
         if record:
             self.store.record_impressions(answer, datetime.now(UTC).replace(tzinfo=None))
         return answer
+
+    def _wish_of(self, query: str | None, user: str | None) -> tuple[Read | None, Applied]:
+        """How a wish is read, None without one, and what it comes to."""
+        if query is None:
+            return None, Applied(None, None)
+        if not query.strip():
+            raise UsageError(EMPTY_QUERY)
+        read = self._wishing.read(query, self.door, user)
+        return read, self._wishing.apply(read.intent)
 
     def close(self) -> None:
         """Let go of the language model and the store; calling it twice is fine."""

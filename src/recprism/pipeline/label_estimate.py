@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from recprism.content.label_asking import ROLE, DoorChooser, chooser_for, is_on
+from recprism.content.label_asking import ROLE, DoorChooser, chooser_for
 from recprism.content.label_choice import OPTIONS
 from recprism.content.label_second import MOST_ASKED, TRUST_TEXTS
 from recprism.data.dataset import Catalog, KindTable
@@ -22,7 +22,7 @@ def estimate_labels(project: Project, catalog: Catalog) -> dict[str, Any]:
     How many texts waver shows only when they are encoded: all that lack a label are counted.
     """
     total: dict[str, Any] = {"llm_calls": 0, "llm_tokens": 0, "llm_cost": 0.0}
-    if not is_on(project.spec):
+    if not project.spec.llm.has_role(ROLE):
         return total
     door = open_door(project.spec.llm, project.path)  # nothing is asked, so nothing is to close
     for kind in catalog.kinds.values():

@@ -15,7 +15,7 @@ from typing import Any
 
 from recprism.artifact import write_arrays
 from recprism.content.encoder import open_encoder
-from recprism.content.label_asking import ROLE, chooser_for, is_on
+from recprism.content.label_asking import ROLE, chooser_for
 from recprism.content.label_choice import Chooser
 from recprism.content.label_items import guess_items
 from recprism.content.vectors import Content, build_content, encode_queries
@@ -166,7 +166,7 @@ def _label(
     was guessed of each label."""
     spec = project.spec
     encoder = open_encoder(spec.content.encoder)
-    door = open_door(spec.llm, project.path) if is_on(spec) else None
+    door = open_door(spec.llm, project.path) if spec.llm.has_role(ROLE) else None
 
     def told(done: int, total: int) -> None:
         if progress is not None:
@@ -228,7 +228,7 @@ def _sources(node: Any) -> set[str]:
 def _of_data(spec: ProjectFile) -> dict[str, Any]:
     """The settings that the prepared data depends on."""
     found = dict(json.loads(spec.model_dump_json(include=DATA_SECTIONS)))
-    if is_on(spec):
+    if spec.llm.has_role(ROLE):
         role = json.loads(spec.model_dump_json())["llm"]["roles"][ROLE]
         found["labels"] = [spec.llm.backend, spec.llm.base_url, spec.llm.model, role]
         found["fields"] = sorted(spec.llm.fields)
