@@ -34,6 +34,7 @@ from recprism.data.events import (
     note_unknown_offers,
     read_events,
 )
+from recprism.data.forgotten import NOBODY, Forgotten
 from recprism.data.ids import as_text, distinct, encode, is_valid, union, vocabulary
 from recprism.data.items import (
     ItemFrame,
@@ -81,15 +82,18 @@ class KindSource:
         return distinct(self.table.collect(values, stream=True)[name])
 
 
-def load_dataset(project: Project, *, progress: Progress | None = None) -> Dataset:
+def load_dataset(
+    project: Project, *, progress: Progress | None = None, forgotten: Forgotten = NOBODY
+) -> Dataset:
     """All data of a project, cleaned and numbered, events of all times included.
 
-    `progress` is called with a phrase and the part done (0 to 1). Raises `DataError` for the first
+    `progress` is called with a phrase and the part done (0 to 1). What the sources hold of
+    `forgotten` people from before their erasure is left out. Raises `DataError` for the first
     source that cannot be used and `MissingExtra` for a database without its driver.
     """
     spec = project.spec
     report_progress = progress or (lambda _phrase, _part: None)
-    reading = open_reading(project)
+    reading = open_reading(project, forgotten)
     report_progress("reading users and events", 0.0)
     users = None
     if spec.users is not None:
@@ -114,11 +118,11 @@ def load_dataset(project: Project, *, progress: Progress | None = None) -> Datas
     return Dataset(catalog, log, reading.report.rows())
 
 
-def open_reading(project: Project) -> Reading:
+def open_reading(project: Project, forgotten: Forgotten = NOBODY) -> Reading:
     """A fresh reading of a project's sources, with its idea of now."""
     wall = project.spec.clock == "wall"
     now = time.time_ns() // 1000 + _AHEAD_US if wall else None
-    return Reading(project.path, now)
+    return Reading(project.path, now, forgotten)
 
 
 def _read_kind(reading: Reading, name: str, kind: Kind) -> KindSource:

@@ -17,6 +17,7 @@ from recprism.data.build import open_reading
 from recprism.data.clean import apply_missing, is_missing
 from recprism.data.dataset import UNKNOWN, Catalog, EventLog, Ids
 from recprism.data.events import EventFrame, build_log, clean_events, columns_of
+from recprism.data.forgotten import NOBODY, Forgotten
 from recprism.data.ids import as_text, distinct, encode
 from recprism.data.report import CleaningReport
 from recprism.data.sources import Table, open_table
@@ -53,12 +54,14 @@ def load_events(
     since: int,
     before: int | None = None,
     users: Sequence[str] | None = None,
+    forgotten: Forgotten = NOBODY,
 ) -> LiveEvents:
     """The project's events with since <= time < before, of `users` or of everyone.
 
     Times are microseconds on the clock of the sources; `before` None means without end. Filters on
-    users and times reach the files, so that one user's events do not cost a whole table. Raises
-    `DataError` as `load_dataset` does.
+    users and times reach the files, so that one user's events do not cost a whole table. What
+    `forgotten` people did before their erasure is left out. Raises `DataError` as `load_dataset`
+    does.
     """
     now = open_reading(project).now
     frames = []
@@ -70,6 +73,7 @@ def load_events(
         note[0].read(table.name, raw.height)
         frame = clean_events(raw, table, section, note, now)
         frame = frame.filter(pl.col("time") >= since)
+        frame = frame.filter(forgotten.may_read(frame["user"], frame["time"]))
         if before is not None:
             frame = frame.filter(pl.col("time") < before)
         if users is not None:

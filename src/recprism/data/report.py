@@ -13,6 +13,7 @@ from typing import Any
 RULES: dict[str, str] = {
     "rows-read": "rows read from the source",
     "rows-kept": "rows that reached the data set",
+    "erased-person": "rows of people who were erased, from before that: dropped",
     "missing-id": "rows without an id: dropped",
     "invalid-id": "ids over 512 bytes or with control characters: rows dropped",
     "exact-duplicate": "rows that repeat another row exactly: dropped",
@@ -46,6 +47,7 @@ RULES: dict[str, str] = {
 
 DROPPING = frozenset(
     {
+        "erased-person",
         "missing-id",
         "invalid-id",
         "exact-duplicate",
