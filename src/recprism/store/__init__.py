@@ -1,19 +1,41 @@
-"""Live events and impressions: the only thing that changes between two trainings."""
+"""Live events, impressions, people and keys: all that changes between two trainings."""
 
 from recprism.store.memory import MemoryStore
 from recprism.store.opening import open_store
-from recprism.store.records import AddResult, Impression, Rejection, find_event_fault, find_id_fault
+from recprism.store.records import (
+    AddResult,
+    ApiKey,
+    Impression,
+    Limit,
+    Mark,
+    Person,
+    Rejection,
+    Role,
+    find_event_fault,
+    find_id_fault,
+    find_person_fault,
+)
 from recprism.store.sqlite import SqliteStore
-from recprism.store.store import Store
+from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, Store
 
 __all__ = [
     "AddResult",
+    "ApiKey",
+    "EventStore",
     "Impression",
+    "KeyStore",
+    "Limit",
+    "Mark",
     "MemoryStore",
+    "PeopleStore",
+    "Person",
     "Rejection",
+    "Role",
+    "ShowStore",
     "SqliteStore",
     "Store",
     "find_event_fault",
     "find_id_fault",
+    "find_person_fault",
     "open_store",
 ]

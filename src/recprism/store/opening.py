@@ -18,7 +18,7 @@ def open_store(url: str | None, default_path: Path, base: Path | None = None) ->
     is made before the first write. Raises `StoreError` for any other address.
     """
     if url is None:
-        return SqliteStore(default_path)
+        return SqliteStore(default_path)  # type: ignore[return-value]
     if url == "memory:":
         return MemoryStore()
     scheme, _, rest = url.partition(":///")
@@ -27,4 +27,4 @@ def open_store(url: str | None, default_path: Path, base: Path | None = None) ->
             f"`{url}` is no store that this version knows. "
             "Write `sqlite:///FILE` or `memory:` under `store: url:`."
         )
-    return SqliteStore((base or Path()) / rest)
+    return SqliteStore((base or Path()) / rest)  # type: ignore[return-value]

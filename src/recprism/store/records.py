@@ -1,4 +1,4 @@
-"""What goes into a store and comes out: checked events, the account of an addition, impressions."""
+"""What goes into a store and comes out: checked events, impressions, limits, people, keys."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import math
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from recprism.records import Event
 
@@ -49,7 +49,7 @@ class AddResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impression:
-    """An item that was shown to a user, in which request, list and place."""
+    """An item that was shown to a user, in which request, list and place, by which artifact."""
 
     user: str
     time: datetime
@@ -59,6 +59,52 @@ class Impression:
     item: str
     position: int
     slot: str | None = None
+    artifact: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """An item may be shown to a user at most `shows` times at or after `since`."""
+
+    shows: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What a training knew of a store: events up to number `arrival` that lie before `until`."""
+
+    arrival: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What was said about a user online: traits by name, and whether lists may be personal."""
+
+    id: str
+    traits: Mapping[str, str] = field(default_factory=dict)
+    personalize: bool = True
+    changed: datetime
+
+
+Role = Literal["reader", "writer", "admin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key to the service: its public id, what it may do, and the SHA-256 of its secret (hex).
+
+    A fast hash is enough because a secret has at least 128 random bits.
+    """
+
+    id: str
+    role: Role
+    digest: str
+    name: str
+    created: datetime
+    last_used: datetime | None = None
+    revoked: datetime | None = None
 
 
 def find_id_fault(outside: object) -> str | None:
@@ -67,7 +113,8 @@ def find_id_fault(outside: object) -> str | None:
         return f"an id must be text, found {type(outside).__name__} `{outside}`"
     if not outside:
         return "an id must not be empty"
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in outside):
+    # What is printable has neither; the rest is looked at in full, which takes ten times as long.
+    if not outside.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in outside):
         return f"the id {outside!a} holds a control character"
     size = len(outside.encode("utf-8"))
     if size > MAX_ID_BYTES:
@@ -107,6 +154,26 @@ def _find_context_fault(context: Mapping[str, str]) -> str | None:
         if fault is not None:
             return f"`context`: {fault}"
     return None
+
+
+def find_person_fault(person: Person) -> str | None:
+    """What is wrong with a person, None when it can be stored; traits are texts like ids."""
+    fault = find_id_fault(person.id)
+    if fault is not None:
+        return f"`id`: {fault}"
+    for name, value in person.traits.items():
+        fault = find_id_fault(name) or find_id_fault(value)
+        if fault is not None:
+            return f"`traits`: {fault}"
+    return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether any store can hold this text: no half characters, no character zero."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def write_event(event: Event) -> str:

@@ -20,7 +20,7 @@ from recprism.atomic import transaction, use_write_ahead_log
 from recprism.errors import DiskFull, StoreError, is_disk_full
 from recprism.records import Answer, Event
 from recprism.store.records import AddResult, Impression, read_event
-from recprism.store.store import Kept, add_batch, impressions_in
+from recprism.store.store import check_batch, impressions_in, settle_batch
 
 SCHEMA_VERSION: Final = 1
 _EPOCH = datetime(1970, 1, 1)
@@ -50,12 +50,18 @@ class SqliteStore:
         self._closing: weakref.finalize[..., SqliteStore] | None = None
 
     def add_events(self, events: Sequence[Event], now: datetime) -> AddResult:
+        checked = check_batch(events, now)
         with self._writing() as db:
-
-            def keep(event: Event, content: str, time: datetime) -> Kept:
-                return _insert_event(db, event, content, time)
-
-            return add_batch(events, now, keep)
+            keys = {one.event.idempotency_key for one in checked[0]} - {None}
+            earlier: dict[str, str] = {}
+            for key in keys:
+                earlier |= dict(db.execute("SELECT key, content FROM events WHERE key = ?", (key,)))
+            new, result = settle_batch(*checked, earlier)
+            db.executemany(
+                "INSERT INTO events (user, time, key, content) VALUES (?, ?, ?, ?)",
+                [(s.event.user, _us(s.time), s.event.idempotency_key, s.content) for s in new],
+            )
+            return result
 
     def events_of(self, user: str) -> list[Event]:
         rows = self._read(
@@ -164,19 +170,6 @@ class SqliteStore:
                 f"The store `{self.path}` cannot be used: {error}. Check that it is a SQLite file "
                 "of RecPrism that you may write, or name another one under `store: url:`."
             ) from error
-
-
-def _insert_event(db: sqlite3.Connection, event: Event, content: str, time: datetime) -> Kept:
-    key = event.idempotency_key
-    added = db.execute(
-        "INSERT INTO events (user, time, key, content) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (key) DO NOTHING",
-        (event.user, _us(time), key, content),
-    )
-    if added.rowcount == 1:
-        return Kept.NEW
-    (earlier,) = db.execute("SELECT content FROM events WHERE key = ?", (key,)).fetchone()
-    return Kept.SAME if earlier == content else Kept.OTHER
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -1,34 +1,36 @@
 """The interface of a store, and what every store does the same way.
 
-In come live events and the answers that were shown, out come one user's events in time order. The
-one decision worth knowing: a batch is checked row by row and never refused as a whole, and the call
-returns only when what was accepted is durable (as far as the store is).
+In come live events, the lists that were shown, people and keys; out come one user's events in time
+order, what was shown, and whether more may be. The one decision worth knowing: a batch is checked
+row by row and never refused as a whole, and a call that writes returns only when what it accepted
+is durable (as far as the store is).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Protocol
 
+from recprism.errors import UsageError
 from recprism.records import Answer, Event
 from recprism.store.records import (
     AddResult,
+    ApiKey,
     Impression,
+    Limit,
+    Mark,
+    Person,
     Rejection,
     find_event_fault,
+    find_person_fault,
     write_event,
 )
 
 
-class Store(Protocol):
-    """Live events and impressions of one project, safe to share between threads.
-
-    Times are naive, on the clock of the sources; `now` is passed in because a project may run on
-    the clock of its data. Every method raises `StoreError` when the store cannot be used and
-    `DiskFull` when it cannot grow.
-    """
+class EventStore(Protocol):
+    """What users did."""
 
     def add_events(self, events: Sequence[Event], now: datetime) -> AddResult:
         """Keep `events`; one without a time happened `now`.
@@ -38,9 +40,24 @@ class Store(Protocol):
         """
         ...
 
-    def events_of(self, user: str) -> list[Event]:
-        """One user's events by time, ties in order of arrival; empty for an unknown user."""
+    def events_of(self, user: str, learned: Mark | None = None) -> list[Event]:
+        """One user's events by time, ties in order of arrival; empty for an unknown user.
+
+        With `learned` those that a training knew already are left out.
+        """
         ...
+
+    def events_after(self, arrival: int, n: int) -> list[tuple[int, Event]]:
+        """At most `n` events of everyone that came after the one numbered `arrival` (0: all).
+
+        Each with its number, in order of arrival. Numbers grow and are never given twice, and one
+        that is seen comes after every smaller one that will ever be seen.
+        """
+        ...
+
+
+class ShowStore(Protocol):
+    """What users were shown."""
 
     def record_impressions(self, answer: Answer, now: datetime) -> None:
         """Remember what `answer` showed; an answer without a user leaves nothing."""
@@ -50,37 +67,144 @@ class Store(Protocol):
         """What was shown to one user at or after `since`, in the order it was recorded."""
         ...
 
+    def reserve(self, shown: Sequence[Impression], limits: Mapping[str, Limit]) -> list[bool]:
+        """For each of `shown`, whether it may be shown; what may is remembered in the same step.
+
+        `limits` are by task; a task without one is always allowed. Counted are all earlier
+        impressions of the same user, kind and item since the limit began, those of this call
+        included, so that no number of callers at once exceeds a limit.
+        """
+        ...
+
+
+class PeopleStore(Protocol):
+    """What is known about people beside events, and what was forgotten."""
+
+    def put_person(self, person: Person) -> None:
+        """Remember a person, in place of what was said before. Raises `UsageError` for texts that
+        cannot be stored."""
+        ...
+
+    def person(self, user: str) -> Person | None:
+        """What was said about a user; None when nothing was."""
+        ...
+
+    def people(self, after: str, n: int, query: str = "") -> list[str]:
+        """At most `n` ids above `after`, sorted by code points: everyone who was put, did
+        something, or was shown something, with `query` in the id."""
+        ...
+
+    def erase(self, user: str, digest: str, now: datetime) -> dict[str, int]:
+        """Forget a user: rows removed, by `events`, `impressions`, `people` and `mentions`.
+
+        Mentions are events of others that stay without naming this user (see
+        `recprism.store.mentions`). That `digest` (which only the project's secret links to the id)
+        was erased `now` is remembered in the same step.
+        """
+        ...
+
+    def erased_at(self, digest: str) -> datetime | None:
+        """When the person of a digest was erased last; None for never."""
+        ...
+
+    def erasures(self) -> dict[str, datetime]:
+        """All digests that were erased, with the time."""
+        ...
+
+    def purge(self, before: datetime, shown_before: datetime | None = None) -> dict[str, int]:
+        """Remove `events` before one moment and `impressions` before another (default: the same);
+        rows removed by these names. Impressions are on the real clock, events on the data's."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Keys to the service."""
+
+    def add_key(self, key: ApiKey) -> None:
+        """Remember a key. Raises `UsageError` when there is one with its id."""
+        ...
+
+    def key(self, key_id: str) -> ApiKey | None:
+        """A key by its public id, revoked ones included; None when there is none."""
+        ...
+
+    def keys(self) -> list[ApiKey]:
+        """All keys in the order they were made."""
+        ...
+
+    def revoke_key(self, key_id: str, now: datetime) -> bool:
+        """Let a key open nothing any more; whether there was one that did until `now`."""
+        ...
+
+    def touch_key(self, key_id: str, now: datetime) -> None:
+        """Note that a key was used; fine for one that does not exist."""
+        ...
+
+
+class Store(EventStore, ShowStore, PeopleStore, KeyStore, Protocol):
+    """Everything about one project that changes between two trainings; safe to share by threads.
+
+    Times are naive, on the clock of the sources for events and on the real one (UTC) for all else;
+    `now` is passed in because a project may run on the clock of its data. Every method raises
+    `StoreError` when the store cannot be used and `DiskFull` when it cannot grow.
+    """
+
+    def ping(self) -> None:
+        """Raise `StoreError` when the store cannot be reached."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections; calling it twice is fine."""
         ...
 
 
-class Kept(Enum):
-    """What a store did with one sound event."""
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """An event that can be stored: its place in the batch, as text, and when it happened."""
 
-    NEW = "new"
-    SAME = "same"
-    OTHER = "other"
+    index: int
+    event: Event
+    content: str
+    time: datetime
 
 
-def add_batch(
-    events: Sequence[Event], now: datetime, keep: Callable[[Event, str, datetime], Kept]
-) -> AddResult:
-    """Check each event, let `keep(event, content, time)` store the sound ones, and count."""
-    accepted = duplicates = 0
+def check_batch(events: Sequence[Event], now: datetime) -> tuple[list[Sound], list[Rejection]]:
+    """The events of a batch that can be stored, and why the others cannot."""
+    sound: list[Sound] = []
     rejected: list[Rejection] = []
     for index, event in enumerate(events):
         error = find_event_fault(event, now)
         if error is None:
-            kept = keep(event, write_event(event), event.time or now)
-            accepted += kept is Kept.NEW
-            duplicates += kept is Kept.SAME
-            if kept is Kept.OTHER:
-                key = event.idempotency_key
-                error = f"`idempotency_key`: `{key}` was used before for an event that differs"
-        if error is not None:
+            sound.append(Sound(index, event, write_event(event), event.time or now))
+        else:
             rejected.append(Rejection(index=index, error=error))
-    return AddResult(accepted=accepted, duplicates=duplicates, rejected=tuple(rejected))
+    return sound, rejected
+
+
+def settle_batch(
+    sound: Sequence[Sound], rejected: Sequence[Rejection], earlier: Mapping[str, str]
+) -> tuple[list[Sound], AddResult]:
+    """Which events are new, and the account of the batch.
+
+    `earlier` has the content of each event in the store whose key occurs in the batch.
+    """
+    contents = dict(earlier)
+    new: list[Sound] = []
+    refused = list(rejected)
+    duplicates = 0
+    for one in sound:
+        key = one.event.idempotency_key
+        if key is None or key not in contents:
+            new.append(one)
+            if key is not None:
+                contents[key] = one.content
+        elif contents[key] == one.content:
+            duplicates += 1
+        else:
+            error = f"`idempotency_key`: `{key}` was used before for an event that differs"
+            refused.append(Rejection(index=one.index, error=error))
+    refused.sort(key=lambda rejection: rejection.index)
+    return new, AddResult(accepted=len(new), duplicates=duplicates, rejected=tuple(refused))
 
 
 def impressions_in(answer: Answer, now: datetime) -> Iterator[Impression]:
@@ -98,4 +222,17 @@ def impressions_in(answer: Answer, now: datetime) -> Iterator[Impression]:
                 item=item.id,
                 position=position,
                 slot=item.slot,
+                artifact=answer.artifact,
             )
+
+
+def check_person(person: Person) -> None:
+    """Raise `UsageError` for a person that cannot be stored."""
+    fault = find_person_fault(person)
+    if fault is not None:
+        raise UsageError(f"The person cannot be kept: {fault}.")
+
+
+def refuse_key(key: ApiKey) -> UsageError:
+    """What to raise for a key whose id is taken."""
+    return UsageError(f"There is a key `{key.id}` already. Make one with another id.")
