@@ -12,6 +12,8 @@ from recprism.cli import (
     classify,
     evaluate,
     explain,
+    export_user,
+    forget,
     init,
     llm,
     profile,
@@ -43,6 +45,8 @@ app.command("profile")(profile.profile)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
+app.command("forget")(forget.forget)
+app.command("export-user")(export_user.export_user)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(llm.app, name="llm")
 

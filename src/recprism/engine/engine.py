@@ -48,7 +48,7 @@ from recprism.project import load_project
 from recprism.records import Answer, Event
 from recprism.signals.plan import TaskPlan
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, MemoryStore, Store, open_store
+from recprism.store import AddResult, Erasures, MemoryStore, Store, open_project_store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -61,7 +61,8 @@ class Engine:
     `model` is an opened artifact (see `open_engine`) or one fitted in memory; without `store`,
     observed events live as long as the engine. `later` are further sources of events after
     training. `door` leads to the language model; None where no role of it is on. The engine owns
-    it and closes it. Safe to share between threads as far as the store is.
+    it and closes it. Whoever `erasures` know is a stranger with nothing but what they did since.
+    Safe to share between threads as far as the store is.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Engine:
         later: Sequence[LaterEvents] = (),
         artifact_id: str = "in-memory",
         door: Door | None = None,
+        erasures: Erasures | None = None,
     ) -> None:
         if not isinstance(model, Model):  # a published artifact, as `train` returns it
             artifact_id, model = model.id, open_model(model.path)
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
-        self._states = States(model, [*later, FromStore(model.catalog, self.store)])
+        later = [*later, FromStore(model.catalog, self.store)]
+        self._states = States(model, later, self.store, erasures)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
@@ -366,15 +369,19 @@ def open_engine(
     folder = ArtifactShelf(project.path / ".recprism" / "artifacts").current()
     manifest = read_manifest(folder)
     model = open_model(folder)
+    if store is None:
+        store = open_project_store(project)
+    erasures = Erasures(project.path, store)
     later: list[LaterEvents] = []
     if manifest.get("with_later"):
-        later.append(FromSources(load_events(project, model.catalog, since=model.until)))
-    if store is None:
-        usual = project.path / ".recprism" / "store.sqlite"
-        store = open_store(project.spec.store.url, usual, project.path)
+        gone = erasures.everyone()
+        since = model.until
+        later.append(FromSources(load_events(project, model.catalog, since=since, forgotten=gone)))
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
-    return Engine(model, store, later=later, artifact_id=folder.name, door=door)
+    return Engine(
+        model, store, later=later, artifact_id=folder.name, door=door, erasures=erasures
+    )
 
 
 def new_request_id() -> str:

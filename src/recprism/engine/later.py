@@ -45,6 +45,18 @@ class OwnEvents:
             {name: codes[span] for name, codes in log.context.items()},
         )
 
+    def since(self, time: int) -> OwnEvents:
+        """The events at or after a moment (microseconds)."""
+        first = int(np.searchsorted(self.time, time))
+        return OwnEvents(
+            self.item[first:],
+            self.action[first:],
+            self.time[first:],
+            self.value[first:],
+            self.session[first:],
+            {name: codes[first:] for name, codes in self.context.items()},
+        )
+
     @staticmethod
     def join(parts: Sequence[OwnEvents]) -> OwnEvents:
         """All events of `parts`, ordered by time (ties in the order of the parts)."""

@@ -17,6 +17,7 @@ from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
 from recprism.profiles.state import UserState, usual_context
+from recprism.store import Erasures, PeopleStore
 
 VIEWING = "viewing"
 """The context key that names the item the user looks at."""
@@ -25,8 +26,15 @@ VIEWING = "viewing"
 class States:
     """Builds the state of any user, known or not."""
 
-    def __init__(self, model: Model, later: Sequence[LaterEvents]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        later: Sequence[LaterEvents],
+        store: PeopleStore,
+        erasures: Erasures | None = None,
+    ) -> None:
         self._model, self._later = model, later
+        self._store, self._erasures = store, erasures
         self._started = time.monotonic()
         self._encoder: Encoder | None = None
 
@@ -56,16 +64,23 @@ class States:
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
-        Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
+        Whoever does not want personal lists is a stranger without a past; whoever was erased has
+        none from before that. Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
         of it, or a viewed item, that nobody knows.
         """
         model = self._model
+        user = user if self._is_personal(user) else None
+        erased = None if user is None or self._erasures is None else self._erasures.moment(user)
         user_idx = UNKNOWN if user is None else model.catalog.users.ids.index(user)
+        if erased is not None and model.until <= erased:
+            user_idx = UNKNOWN  # the artifact learned from what they wanted gone
         parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
         if user is not None:
             found = (source.of(user, at) for source in self._later)
             parts += [own for own in found if own is not None]
         own = OwnEvents.join(parts)
+        if erased is not None:
+            own = own.since(erased)
         asked = dict(context or {})
         viewing = self._viewed(asked.pop(VIEWING, None))
         return UserState(
@@ -81,6 +96,10 @@ class States:
             wish=wish,
             barred=barred,
         )
+
+    def _is_personal(self, user: str | None) -> bool:
+        person = None if user is None else self._store.person(user)
+        return person is None or person.personalize
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of words that somebody wishes with, [n, encoder size]; zeros for words that

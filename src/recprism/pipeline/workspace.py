@@ -20,11 +20,13 @@ from recprism.content.label_choice import Chooser
 from recprism.content.label_items import guess_items
 from recprism.content.vectors import Content, build_content, encode_queries
 from recprism.data.build import load_dataset
+from recprism.data.forgotten import NOBODY, Forgotten
 from recprism.data.dataset import Dataset, EventLog
 from recprism.data.report import CleaningReport
 from recprism.data.saved import save_dataset
 from recprism.errors import watch_disk
 from recprism.llm import open_door
+from recprism.pipeline.erasing import erased_people
 from recprism.pipeline.timing import Progress, Timer
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
@@ -62,7 +64,7 @@ class Workspace:
 
     `folder` holds all of that in the form that worker processes map; `samples` is where they leave
     training samples. `labels` says what was guessed of each label that items lack (see
-    `guess_items`).
+    `guess_items`). `forgotten` are the people that were left out.
     """
 
     project: Project
@@ -72,6 +74,7 @@ class Workspace:
     folder: Path
     samples: Path
     labels: Sequence[Mapping[str, Any]] = ()
+    forgotten: Forgotten = NOBODY
 
     @property
     def features(self) -> FeatureSpec:
@@ -88,14 +91,16 @@ def prepare(
     """
     timer = timer or Timer()
     cache = project.path / ".recprism" / "cache"
-    key = _key(PREPARED_FORMAT, _of_data(project.spec), _fingerprint(project))
+    forgotten = erased_people(project)
+    known = [_of_data(project.spec), _fingerprint(project), forgotten.signature]
+    key = _key(PREPARED_FORMAT, *known)
     folder = cache / f"prepared-{key}"
     if not (folder / "project.json").is_file() or _unanswered(folder):
         with watch_disk(cache):
             cache.mkdir(parents=True, exist_ok=True)
             _sweep(cache, "prepared-*", keep=1)
             _sweep(cache, "samples-*", keep=1)
-            _build(project, folder, cache, progress, timer)
+            _build(project, folder, forgotten, progress, timer)
     written = project.spec.model_dump_json(by_alias=True)
     with watch_disk(folder):
         (folder / "project.json").write_text(written, encoding="utf-8")
@@ -103,7 +108,8 @@ def prepare(
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     samples = cache / f"samples-{_key(_of_samples(project.spec), key)}"
     ground = Ground(ground.catalog, ground.content, ground.labels, project.spec, ground.wishes)
-    return Workspace(project, ground, log, report, folder, samples, _labels(folder))
+    labels = _labels(folder)
+    return Workspace(project, ground, log, report, folder, samples, labels, forgotten)
 
 
 def _labels(folder: Path) -> list[dict[str, Any]]:
@@ -116,14 +122,15 @@ def _unanswered(folder: Path) -> bool:
 
 
 def _build(
-    project: Project, folder: Path, cache: Path, progress: Progress | None, timer: Timer
+    project: Project, folder: Path, forgotten: Forgotten, progress: Progress | None, timer: Timer
 ) -> None:
     """Load and encode into a fresh folder, which then takes its name in one step."""
+    cache = folder.parent
     fresh = cache / f".{folder.name}-{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with timer.time("load"):
-            dataset = load_dataset(project, progress=progress)
+            dataset = load_dataset(project, progress=progress, forgotten=forgotten)
         with timer.time("encode"):
             content, arrays = _encode(project.spec, dataset, cache / "vectors", progress)
         with timer.time("label"):

@@ -1,7 +1,8 @@
 """Live events, impressions, people and keys: all that changes between two trainings."""
 
+from recprism.store.erased import Erasures
 from recprism.store.memory import MemoryStore
-from recprism.store.opening import open_store
+from recprism.store.opening import open_project_store, open_store
 from recprism.store.records import (
     AddResult,
     ApiKey,
@@ -21,6 +22,7 @@ from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, S
 __all__ = [
     "AddResult",
     "ApiKey",
+    "Erasures",
     "EventStore",
     "Impression",
     "KeyStore",
@@ -37,5 +39,6 @@ __all__ = [
     "find_event_fault",
     "find_id_fault",
     "find_person_fault",
+    "open_project_store",
     "open_store",
 ]

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from recprism.errors import StoreError
+from recprism.project import Project
 from recprism.store.memory import MemoryStore
 from recprism.store.sqlite import SqliteStore
 from recprism.store.store import Store
+
+
+def open_project_store(project: Project) -> Store:
+    """The store of a project: the one that it names, else `.recprism/store.sqlite`."""
+    usual = project.path / ".recprism" / "store.sqlite"
+    return open_store(project.spec.store.url, usual, project.path)
 
 
 def open_store(url: str | None, default_path: Path, base: Path | None = None) -> Store:
