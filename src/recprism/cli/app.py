@@ -11,6 +11,7 @@ from recprism.cli import (
     check,
     classify,
     evaluate,
+    events,
     explain,
     init,
     llm,
@@ -18,6 +19,7 @@ from recprism.cli import (
     recommend,
     schema,
     similar,
+    store,
     templates,
     train,
 )
@@ -43,7 +45,9 @@ app.command("profile")(profile.profile)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
+app.add_typer(events.app, name="events")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(store.app, name="store")
 app.add_typer(llm.app, name="llm")
 
 

@@ -48,7 +48,7 @@ from recprism.project import load_project
 from recprism.records import Answer, Event
 from recprism.signals.plan import TaskPlan
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, MemoryStore, Store, open_store
+from recprism.store import AddResult, MemoryStore, Store, open_project_store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -77,7 +77,7 @@ class Engine:
             artifact_id, model = model.id, open_model(model.path)
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
-        self._states = States(model, [*later, FromStore(model.catalog, self.store)])
+        self._states = States(model, [*later, FromStore(model, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
@@ -370,8 +370,7 @@ def open_engine(
     if manifest.get("with_later"):
         later.append(FromSources(load_events(project, model.catalog, since=model.until)))
     if store is None:
-        usual = project.path / ".recprism" / "store.sqlite"
-        store = open_store(project.spec.store.url, usual, project.path)
+        store = open_project_store(project)
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
     return Engine(model, store, later=later, artifact_id=folder.name, door=door)
