@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -193,7 +192,7 @@ def key_row(key: ApiKey) -> dict[str, Any]:
 
 def key_of(row: Row[Any]) -> ApiKey:
     """The key of a row."""
-    fields: Mapping[str, Any] = row._mapping
+    fields = dict(row._mapping)
     moments = {name: fields[name] for name in _KEY_MOMENTS}
     read = {name: None if us is None else from_us(us) for name, us in moments.items()}
     return ApiKey(**{**fields, **read})
