@@ -152,10 +152,19 @@ def impression_row(shown: Impression) -> dict[str, Any]:
 
 
 def impression_of(row: Row[Any]) -> Impression:
-    """The impression of a row."""
-    fields = dict(row._mapping)
-    del fields["arrival"]
-    return Impression(**{**fields, "time": from_us(row.time)})
+    """The impression of a whole row, by place: asking a row by name takes five times as long."""
+    _, user, time, request_id, task, kind, item, position, slot, artifact = row
+    return Impression(
+        user=user,
+        time=from_us(time),
+        request_id=request_id,
+        task=task,
+        kind=kind,
+        item=item,
+        position=position,
+        slot=slot,
+        artifact=artifact,
+    )
 
 
 def person_row(person: Person) -> dict[str, Any]:
