@@ -43,7 +43,9 @@ def test_importing_recprism_loads_nothing_heavy() -> None:
     assert loaded_after("import recprism") == []
 
 
-@pytest.mark.parametrize("command", ["", "recommend", "train", "artifacts", "events", "store", "llm"])
+@pytest.mark.parametrize(
+    "command", ["", "recommend", "train", "artifacts", "events", "store", "llm"]
+)
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from recprism.cli import main\n"

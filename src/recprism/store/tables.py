@@ -153,7 +153,7 @@ def impression_row(shown: Impression) -> dict[str, Any]:
 
 def impression_of(row: Row[Any]) -> Impression:
     """The impression of a whole row, by place: asking a row by name takes five times as long."""
-    _, user, time, request_id, task, kind, item, position, slot, artifact = row
+    _, user, time, request_id, task, kind, item, position, slot, artifact = tuple(row)
     return Impression(
         user=user,
         time=from_us(time),
