@@ -189,6 +189,8 @@ def test_old_events_are_removed_before_they_are_learned(tmp_path: Path) -> None:
     add(project, old, event())
     assert learned_items(project) == ["milk", "0012", "bread"]
     with closing(open_project_store(project)) as store:
+        assert [e.item for e in store.events_of("ann")] == ["milk", "bread"]
+        assert train(project).training["tasks"] == {}
         assert [e.item for e in store.events_of("ann")] == ["bread"]
 
 
@@ -197,5 +199,6 @@ def test_on_the_wall_clock_old_means_old_now(tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     with closing(open_project_store(project)) as store:
         store.add_events([event(), event(item="milk", time=now - timedelta(days=9))], now)
-        assert read_store(project).online.events["item"].to_list() == ["milk"]
+        observed = read_store(project, purge=True)
+        assert observed.online.events["item"].to_list() == ["milk"]
         assert [e.item for e in store.events_of("ann")] == ["milk"]
