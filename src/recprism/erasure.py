@@ -45,9 +45,7 @@ def without_people(model: Model, users: Collection[str]) -> Model:
         wishes = wishes.copy()
         wishes[rows] = 0.0
         setting = replace(setting, wishes=wishes)
-    snapshot = replace(
-        model.snapshot, setting=setting, segments=replace(segments, of_user=of_user)
-    )
+    snapshot = replace(model.snapshot, setting=setting, segments=replace(segments, of_user=of_user))
     events = _events(model.events, rows)
     return replace(model, catalog=catalog, events=events, snapshot=snapshot, wishes=wishes)
 
@@ -85,5 +83,3 @@ def _kind(kind: KindTable, rows: LongArray) -> KindTable:
 
 def _events(log: EventLog, rows: LongArray) -> EventLog:
     return log.take(~np.isin(log.user, rows))
-
-

@@ -10,9 +10,11 @@ import pytest
 from tests.data.small_project import write_project
 
 from recprism.data.build import load_dataset
-from recprism.data.forgotten import KEY_FILE, NOBODY, Forgotten, digest_of, erasure_key
+from recprism.data.forgotten import KEY_FILE, Forgotten, digest_of, erasure_key
 from recprism.data.held import rows_about
 from recprism.data.live import load_events
+from recprism.data.online import SCHEMA, Online
+from recprism.data.reading import Reading
 from recprism.data.report import balance
 from recprism.errors import UsageError
 
@@ -23,20 +25,17 @@ def erased(**moments: int) -> Forgotten:
     return Forgotten(KEY, {digest_of(KEY, user): moment for user, moment in moments.items()})
 
 
-def test_rows_from_before_an_erasure_are_not_read_and_later_ones_are() -> None:
-    users = pl.Series(["ann", "bob", "ann", "ann", None])
+def test_rows_from_before_are_not_read_and_later_ones_are() -> None:
+    reading = Reading(Path(), left_out=erased(ann=10, **{"7": 5}).left_out)
+    note = (reading.report, "clicks")
+    frame = pl.DataFrame({"who": ["ann", "bob", "ann", "ann", None]})
     time = pl.Series([1, 1, 10, None, 1])
-    found = erased(ann=10).may_read(users, time)
-    assert found.to_list() == [False, True, True, False, True]
-    assert erased(ann=10).may_read(users).to_list() == [False, True, False, False, True]
-    assert NOBODY.may_read(users, time).all()
-
-
-def test_ids_are_compared_as_they_are_written_outside() -> None:
-    numbers = pl.Series([7, 8, None], dtype=pl.Float64)
-    assert erased(**{"7": 5}).may_read(numbers).to_list() == [False, True, True]
-    texts = pl.Series(["7", "007"])
-    assert erased(**{"007": 5}).may_read(texts).to_list() == [True, False]
+    kept = reading.without_left_out(frame, "who", note, time)
+    assert kept["who"].to_list() == ["bob", "ann", None]
+    assert reading.without_left_out(frame, "who", note)["who"].to_list() == ["bob", None]
+    assert [row["count"] for row in reading.report.rows()] == [2, 3]
+    numbers = pl.DataFrame({"who": pl.Series([7, 8, None], dtype=pl.Float64)})
+    assert reading.without_left_out(numbers, "who", note)["who"].to_list() == [8.0, None]
 
 
 def test_another_key_knows_nobody() -> None:
@@ -50,13 +49,17 @@ def test_a_data_set_is_read_without_them_and_the_account_still_adds_up(tmp_path:
     project = write_project(tmp_path)
     whole = load_dataset(project)
     gone = whole.catalog.users.ids[0]
-    rest = load_dataset(project, forgotten=erased(**{gone: 2**60}))
+    left_out = erased(**{gone: 2**60}).left_out
+    nothing = pl.DataFrame(schema=SCHEMA)
+    rest = load_dataset(project, online=Online(nothing, left_out))
     assert rest.catalog.users.ids.index(gone) == -1
     assert len(rest.events) == len(whole.events) - whole.events.span(0).stop
-    assert any("erased-person" in str(row["rule"]) for row in rest.report)
-    assert not any(gone in row["examples"] for row in rest.report if "erased" in row["rule"])
+    left = [row for row in rest.report if row["rule"] == "left-out"]
+    assert left
+    assert not any(row["examples"] for row in left)
+    assert not any(gone in example for row in rest.report for example in row["examples"])
     assert balance(rest.report) == balance(whole.report)
-    live = load_events(project, whole.catalog, since=0, forgotten=erased(**{gone: 2**60}))
+    live = load_events(project, whole.catalog, since=0, left_out=left_out)
     assert live.users.index(gone) == -1
     held = rows_about(project, gone)
     assert held

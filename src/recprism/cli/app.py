@@ -11,6 +11,7 @@ from recprism.cli import (
     check,
     classify,
     evaluate,
+    events,
     explain,
     export_user,
     forget,
@@ -20,6 +21,7 @@ from recprism.cli import (
     recommend,
     schema,
     similar,
+    store,
     templates,
     train,
 )
@@ -45,9 +47,11 @@ app.command("profile")(profile.profile)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
+app.add_typer(events.app, name="events")
 app.command("forget")(forget.forget)
 app.command("export-user")(export_user.export_user)
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(store.app, name="store")
 app.add_typer(llm.app, name="llm")
 
 

@@ -34,7 +34,6 @@ from recprism.data.events import (
     note_unknown_offers,
     read_events,
 )
-from recprism.data.forgotten import NOBODY, Forgotten
 from recprism.data.ids import as_text, distinct, encode, is_valid, union, vocabulary
 from recprism.data.items import (
     ItemFrame,
@@ -45,6 +44,7 @@ from recprism.data.items import (
     written_columns,
 )
 from recprism.data.offers import OfferRows, build_offers, columns_of, has_offers
+from recprism.data.online import Online, online_frames
 from recprism.data.reading import Note, Reading
 from recprism.data.sources import Progress, Table
 from recprism.data.times import OPEN_END, OPEN_START
@@ -83,17 +83,19 @@ class KindSource:
 
 
 def load_dataset(
-    project: Project, *, progress: Progress | None = None, forgotten: Forgotten = NOBODY
+    project: Project, *, progress: Progress | None = None, online: Online | None = None
 ) -> Dataset:
     """All data of a project, cleaned and numbered, events of all times included.
 
-    `progress` is called with a phrase and the part done (0 to 1). What the sources hold of
-    `forgotten` people from before their erasure is left out. Raises `DataError` for the first
+    `online` are events beside those of the sources, and who is left out of both.
+    `progress` is called with a phrase and the part done (0 to 1). Raises `DataError` for the first
     source that cannot be used and `MissingExtra` for a database without its driver.
     """
     spec = project.spec
     report_progress = progress or (lambda _phrase, _part: None)
-    reading = open_reading(project, forgotten)
+    reading = open_reading(project)
+    if online is not None:
+        reading.left_out = online.left_out
     report_progress("reading users and events", 0.0)
     users = None
     if spec.users is not None:
@@ -103,6 +105,8 @@ def load_dataset(
     frames = [read_events(reading, n, section) for n, section in enumerate(spec.events)]
     report_progress("reading items", 0.3)
     sources = {name: _read_kind(reading, name, kind) for name, kind in spec.items.items()}
+    if online is not None:
+        frames += online_frames(reading, spec, online)
     user_ids = _user_ids(reading, users, frames, sources)
     contexts = _contexts(frames, sources)
     report_progress("building offers and links", 0.5)
@@ -118,11 +122,11 @@ def load_dataset(
     return Dataset(catalog, log, reading.report.rows())
 
 
-def open_reading(project: Project, forgotten: Forgotten = NOBODY) -> Reading:
+def open_reading(project: Project) -> Reading:
     """A fresh reading of a project's sources, with its idea of now."""
     wall = project.spec.clock == "wall"
     now = time.time_ns() // 1000 + _AHEAD_US if wall else None
-    return Reading(project.path, now, forgotten)
+    return Reading(project.path, now)
 
 
 def _read_kind(reading: Reading, name: str, kind: Kind) -> KindSource:

@@ -10,15 +10,11 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
-from recprism.data.ids import as_text
 from recprism.errors import UsageError, watch_disk
 
 KEY_FILE: Final = Path(".recprism") / "erasure.key"
@@ -40,49 +36,22 @@ class Forgotten:
     def __bool__(self) -> bool:
         return bool(self.moments)
 
+    def digest(self, user: str) -> str:
+        """What is kept of an id: HMAC-SHA-256 in hexadecimal."""
+        return digest_of(self.key, user)
+
     def moment(self, user: str) -> int | None:
         """When a person was erased, None for everybody else."""
-        return self.moments.get(digest_of(self.key, user)) if self.moments else None
+        return self.moments.get(self.digest(user)) if self.moments else None
 
-    def among(self, ids: pl.Series) -> list[str]:
-        """The erased ones among ids as text."""
-        return [one for one in ids.drop_nulls().to_list() if self.moment(one) is not None]
-
-    def may_read(self, users: pl.Series, time: pl.Series | None = None) -> pl.Series:
-        """Which rows are of people who were not erased, or after that: booleans [len(users)].
-
-        `users` are raw ids, `time` microseconds; a row without a time is as old as can be.
-        """
-        erased = {}
-        if self.moments:
-            for raw, outside in _pairs(users):
-                moment = self.moment(outside)
-                if moment is not None:
-                    erased[raw] = moment
-        if not erased:
-            return pl.repeat(True, len(users), eager=True)
-        raw = pl.Series(list(erased), dtype=users.dtype)
-        since = users.replace_strict(
-            raw, pl.Series(list(erased.values())), default=None, return_dtype=pl.Int64
-        )
-        kept = since.is_null()
-        return kept if time is None else kept | (time >= since).fill_null(False)
-
-    @cached_property
-    def signature(self) -> list[tuple[str, int]]:
-        """What caches of data depend on."""
-        return sorted(self.moments.items())
+    def left_out(self, users: Sequence[str]) -> dict[str, int]:
+        """The erased ones among ids, each with the moment (see `recprism.data.reading.LeftOut`)."""
+        found = {user: self.moment(user) for user in users} if self.moments else {}
+        return {user: moment for user, moment in found.items() if moment is not None}
 
 
 NOBODY: Final = Forgotten()
 """Where nobody was erased."""
-
-
-def _pairs(users: pl.Series) -> list[tuple[object, str]]:
-    """Distinct raw ids, and how they are written outside."""
-    raw = users.unique().drop_nulls()
-    pairs = zip(raw.to_list(), as_text(raw).to_list(), strict=True)
-    return [(one, outside) for one, outside in pairs if outside is not None]
 
 
 def digest_of(key: bytes, user: str) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 RULES: dict[str, str] = {
     "rows-read": "rows read from the source",
     "rows-kept": "rows that reached the data set",
-    "erased-person": "rows of people who were erased, from before that: dropped",
     "missing-id": "rows without an id: dropped",
     "invalid-id": "ids over 512 bytes or with control characters: rows dropped",
     "exact-duplicate": "rows that repeat another row exactly: dropped",
@@ -31,6 +30,9 @@ RULES: dict[str, str] = {
     "unreadable-period": "rows whose period is no whole number: dropped",
     "unreadable-window": "bounds of a window that cannot be read: the offer is never shown",
     "offer-without-window": "offers that the window table does not know: never shown",
+    "unknown-kind": "events on kinds that the project does not have: dropped",
+    "not-learned": "events whose action says the contrary of interest: dropped",
+    "left-out": "rows of people who were erased or want no personal lists: dropped",
     "unknown-offer": "rows that name an offer nothing belongs to: dropped or left without offer",
     "never-shown": "items that name no offer: kept, never shown",
     "missing-link": "rows that name nothing to link to: the link is dropped",
@@ -47,7 +49,7 @@ RULES: dict[str, str] = {
 
 DROPPING = frozenset(
     {
-        "erased-person",
+        "left-out",
         "missing-id",
         "invalid-id",
         "exact-duplicate",
@@ -60,6 +62,8 @@ DROPPING = frozenset(
         "missing-context",
         "unreadable-period",
         "unknown-end",
+        "unknown-kind",
+        "not-learned",
     }
 )
 """Rules that take whole rows away from a source."""

@@ -79,7 +79,7 @@ class Engine:
             artifact_id, model = model.id, open_model(model.path)
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
-        later = [*later, FromStore(model.catalog, self.store)]
+        later = [*later, FromStore(model, self.store)]
         self._states = States(model, later, self.store, erasures)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
@@ -374,14 +374,12 @@ def open_engine(
     erasures = Erasures(project.path, store)
     later: list[LaterEvents] = []
     if manifest.get("with_later"):
-        gone = erasures.everyone()
+        gone = erasures.everyone().left_out
         since = model.until
-        later.append(FromSources(load_events(project, model.catalog, since=since, forgotten=gone)))
+        later.append(FromSources(load_events(project, model.catalog, since=since, left_out=gone)))
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
-    return Engine(
-        model, store, later=later, artifact_id=folder.name, door=door, erasures=erasures
-    )
+    return Engine(model, store, later=later, artifact_id=folder.name, door=door, erasures=erasures)
 
 
 def new_request_id() -> str:

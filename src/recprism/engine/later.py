@@ -14,9 +14,10 @@ import numpy as np
 
 from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray, IntArray, LongArray
 from recprism.data.live import LiveEvents
-from recprism.data.times import to_micros
+from recprism.data.times import from_micros, to_micros
+from recprism.model import Model
 from recprism.records import Event
-from recprism.store import Store
+from recprism.store import Mark, Store
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,20 @@ class FromSources:
 
 
 class FromStore:
-    """Later events from the store, mapped onto the catalog; unknown items are skipped."""
+    """Later events from the store, mapped onto the catalog; unknown items are skipped.
 
-    def __init__(self, catalog: Catalog, store: Store) -> None:
+    Without those that the model has learned.
+    """
+
+    def __init__(self, model: Model, store: Store) -> None:
+        catalog = model.catalog
         self._catalog, self._store = catalog, store
+        self._learned: Mark | None = None
+        if model.learned.arrival:
+            until = from_micros(model.until)
+            self._learned = Mark(
+                store=model.learned.store, arrival=model.learned.arrival, until=until
+            )
         self._actions = {name: i for i, name in enumerate(catalog.actions)}
         self._contexts = {
             name: {value: i for i, value in enumerate(values)}
@@ -126,7 +137,7 @@ class FromStore:
         }
 
     def of(self, user: str, before: int) -> OwnEvents | None:
-        events = self._store.events_of(user)
+        events = self._store.events_of(user, self._learned)
         rows = [row for event in events if (row := self._row(event, before)) is not None]
         if not rows:
             return None

@@ -65,14 +65,14 @@ class States:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
         Whoever does not want personal lists is a stranger without a past; whoever was erased has
-        none from before that. Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
-        of it, or a viewed item, that nobody knows.
+        none from before that. Raises `UnknownName` for a context that the project does not have,
+        `UsageError` for a value of it, or a viewed item, that nobody knows.
         """
         model = self._model
         user = user if self._is_personal(user) else None
-        erased = None if user is None or self._erasures is None else self._erasures.moment(user)
+        erased = None if user is None or self._erasures is None else self._erasures.of(user)
         user_idx = UNKNOWN if user is None else model.catalog.users.ids.index(user)
-        if erased is not None and model.until <= erased:
+        if erased is not None and model.learned.erased.get(erased[0]) != erased[1]:
             user_idx = UNKNOWN  # the artifact learned from what they wanted gone
         parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
         if user is not None:
@@ -80,7 +80,7 @@ class States:
             parts += [own for own in found if own is not None]
         own = OwnEvents.join(parts)
         if erased is not None:
-            own = own.since(erased)
+            own = own.since(erased[1])
         asked = dict(context or {})
         viewing = self._viewed(asked.pop(VIEWING, None))
         return UserState(

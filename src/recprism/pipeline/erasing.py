@@ -22,7 +22,7 @@ from recprism.data.forgotten import Forgotten
 from recprism.data.held import rows_about
 from recprism.data.saved import open_catalog, open_report, save_dataset
 from recprism.data.times import from_micros, parse_time, to_micros
-from recprism.engine import new_request_id
+from recprism.engine.engine import new_request_id
 from recprism.erasure import without_people
 from recprism.errors import ArtifactError, UsageError, watch_disk
 from recprism.llm import Ledger
@@ -109,7 +109,7 @@ def clean_artifacts(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Write every artifact that holds an erased person anew: (old id to new id, what failed).
 
-    An artifact that was trained after an erasure holds only what came after it.
+    One that was trained after an erasure says so, and holds only what came after it.
     """
     rewritten, failed = {}, []
     for artifact_id in shelf.ids() if forgotten else ():
@@ -123,13 +123,14 @@ def clean_artifacts(
 
 
 def _gone(model: Model, forgotten: Forgotten) -> list[str]:
-    people = forgotten.among(model.catalog.users.ids.values)
-    return [one for one in people if model.until <= (forgotten.moment(one) or 0)]
+    people = forgotten.left_out(model.catalog.users.ids.values.to_list())
+    known = model.learned.erased
+    return [one for one, moment in people.items() if known.get(forgotten.digest(one)) != moment]
 
 
 def _erased_in(folder: Path, forgotten: Forgotten) -> Collection[str]:
     """Whom of the erased an artifact knows from before; cheap where it knows nobody."""
-    if not forgotten.among(open_catalog(folder).users.ids.values):
+    if not forgotten.left_out(open_catalog(folder).users.ids.values.to_list()):
         return ()
     return _gone(open_model(folder), forgotten)
 

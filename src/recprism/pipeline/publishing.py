@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,9 @@ def train(
         return _train(project, until, progress)
 
 
-def _train(
-    project: Project, until: datetime | str | None, progress: Progress | None
-) -> Artifact:
+def _train(project: Project, until: datetime | str | None, progress: Progress | None) -> Artifact:
     timer = Timer()
-    workspace = prepare(project, progress, timer)
+    workspace = prepare(project, progress, timer, purge=True)
     cut = None if until is None else parse_time(until)
     time = workspace.log.time
     if cut is not None and not (time < cut).any():
@@ -62,7 +60,7 @@ def _train(
         )
     model = fit(workspace, cut, progress=progress, timer=timer)
     artifact = publish(workspace, model, timer, with_later=cut is not None)
-    if erased_people(project).signature != workspace.forgotten.signature:
+    if erased_people(project).moments != workspace.learned.erased:
         clear_caches(project.path)
     return artifact
 
@@ -91,6 +89,7 @@ def publish(
         "project_hash": workspace.project.hash,
         "until": from_micros(model.until).isoformat(),
         "with_later": with_later,
+        "learned": asdict(model.learned),
         "training": training,
     }
     artifact_id = shelf.publish(folder, manifest)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -20,13 +20,14 @@ from recprism.content.label_choice import Chooser
 from recprism.content.label_items import guess_items
 from recprism.content.vectors import Content, build_content, encode_queries
 from recprism.data.build import load_dataset
-from recprism.data.forgotten import NOBODY, Forgotten
 from recprism.data.dataset import Dataset, EventLog
+from recprism.data.online import Online
 from recprism.data.report import CleaningReport
 from recprism.data.saved import save_dataset
 from recprism.errors import watch_disk
 from recprism.llm import open_door
-from recprism.pipeline.erasing import erased_people
+from recprism.model import Learned
+from recprism.pipeline.online import read_store
 from recprism.pipeline.timing import Progress, Timer
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
@@ -64,7 +65,7 @@ class Workspace:
 
     `folder` holds all of that in the form that worker processes map; `samples` is where they leave
     training samples. `labels` says what was guessed of each label that items lack (see
-    `guess_items`). `forgotten` are the people that were left out.
+    `guess_items`), `learned` how much of the store is in the log.
     """
 
     project: Project
@@ -74,7 +75,7 @@ class Workspace:
     folder: Path
     samples: Path
     labels: Sequence[Mapping[str, Any]] = ()
-    forgotten: Forgotten = NOBODY
+    learned: Learned = field(default_factory=Learned)
 
     @property
     def features(self) -> FeatureSpec:
@@ -83,24 +84,29 @@ class Workspace:
 
 
 def prepare(
-    project: Project, progress: Progress | None = None, timer: Timer | None = None
+    project: Project,
+    progress: Progress | None = None,
+    timer: Timer | None = None,
+    *,
+    purge: bool = False,
 ) -> Workspace:
-    """Load, clean and encode; instant when neither sources nor settings changed since.
+    """Load, clean and encode; instant when neither sources, store nor settings changed since.
 
-    Raises `DataError` for sources that cannot be used, `DiskFull` when there is no room.
+    `purge` removes from the store what is older than `privacy.retention`.
+    Raises `DataError` for sources that cannot be used, `StoreError` for a store that cannot be
+    read, `DiskFull` when there is no room.
     """
     timer = timer or Timer()
+    observed = read_store(project, purge=purge)
     cache = project.path / ".recprism" / "cache"
-    forgotten = erased_people(project)
-    known = [_of_data(project.spec), _fingerprint(project), forgotten.signature]
-    key = _key(PREPARED_FORMAT, *known)
+    key = _key(PREPARED_FORMAT, _of_data(project.spec), [*_fingerprint(project), *observed.state])
     folder = cache / f"prepared-{key}"
     if not (folder / "project.json").is_file() or _unanswered(folder):
         with watch_disk(cache):
             cache.mkdir(parents=True, exist_ok=True)
             _sweep(cache, "prepared-*", keep=1)
             _sweep(cache, "samples-*", keep=1)
-            _build(project, folder, forgotten, progress, timer)
+            _build(project, observed.online, folder, progress, timer)
     written = project.spec.model_dump_json(by_alias=True)
     with watch_disk(folder):
         (folder / "project.json").write_text(written, encoding="utf-8")
@@ -108,8 +114,9 @@ def prepare(
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     samples = cache / f"samples-{_key(_of_samples(project.spec), key)}"
     ground = Ground(ground.catalog, ground.content, ground.labels, project.spec, ground.wishes)
-    labels = _labels(folder)
-    return Workspace(project, ground, log, report, folder, samples, labels, forgotten)
+    return Workspace(
+        project, ground, log, report, folder, samples, _labels(folder), observed.learned
+    )
 
 
 def _labels(folder: Path) -> list[dict[str, Any]]:
@@ -122,7 +129,7 @@ def _unanswered(folder: Path) -> bool:
 
 
 def _build(
-    project: Project, folder: Path, forgotten: Forgotten, progress: Progress | None, timer: Timer
+    project: Project, online: Online, folder: Path, progress: Progress | None, timer: Timer
 ) -> None:
     """Load and encode into a fresh folder, which then takes its name in one step."""
     cache = folder.parent
@@ -130,7 +137,7 @@ def _build(
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with timer.time("load"):
-            dataset = load_dataset(project, progress=progress, forgotten=forgotten)
+            dataset = load_dataset(project, progress=progress, online=online)
         with timer.time("encode"):
             content, arrays = _encode(project.spec, dataset, cache / "vectors", progress)
         with timer.time("label"):

@@ -2,7 +2,7 @@
 
 from recprism.store.erased import Erasures
 from recprism.store.memory import MemoryStore
-from recprism.store.opening import open_project_store, open_store
+from recprism.store.opening import open_project_store, open_store, project_database
 from recprism.store.records import (
     AddResult,
     ApiKey,
@@ -16,7 +16,8 @@ from recprism.store.records import (
     find_id_fault,
     find_person_fault,
 )
-from recprism.store.sqlite import SqliteStore
+from recprism.store.sql import SqlStore
+from recprism.store.sqlite import SqliteFile
 from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, Store
 
 __all__ = [
@@ -34,11 +35,13 @@ __all__ = [
     "Rejection",
     "Role",
     "ShowStore",
-    "SqliteStore",
+    "SqlStore",
+    "SqliteFile",
     "Store",
     "find_event_fault",
     "find_id_fault",
     "find_person_fault",
     "open_project_store",
     "open_store",
+    "project_database",
 ]

@@ -22,14 +22,16 @@ class Erasures:
         self._folder, self._store = folder, store
         self._key = b""
 
-    def moment(self, user: str) -> int | None:
-        """When somebody was erased (microseconds on the clock of the sources); None for never."""
+    def of(self, user: str) -> tuple[str, int] | None:
+        """(digest, when) of somebody who was erased, in microseconds on the clock of the sources;
+        None for everybody else."""
         # Another process may make the key, with the first erasure, at any moment.
         self._key = self._key or erasure_key(self._folder)
         if not self._key:
             return None
-        erased = self._store.erased_at(digest_of(self._key, user))
-        return None if erased is None else to_micros(erased)
+        digest = digest_of(self._key, user)
+        erased = self._store.erased_at(digest)
+        return None if erased is None else (digest, to_micros(erased))
 
     def erase(self, user: str, now: datetime) -> dict[str, int]:
         """Erase somebody from the store; `now` is on the clock of the sources. Rows by table."""
