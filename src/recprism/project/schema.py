@@ -368,6 +368,9 @@ class Privacy(Section):
     retention: Duration | None = None
     """How long live events and impressions are kept: `train` removes older ones from the store
     before it learns. Kept for good when absent."""
+    min_segment: StrictInt = Field(default=5, ge=1)
+    """Segments of fewer people are merged into the nearest one: what is counted of a few says too
+    much about each of them."""
 
 
 class Nothing(Section):
