@@ -129,6 +129,17 @@ class ArtifactShelf:
         self.remove(artifact_id)
         return fresh_id
 
+    def keep_newest(self, n: int) -> list[str]:
+        """Remove all but the `n` newest artifacts, never the serving or the pinned one; their ids.
+
+        Whoever has an artifact open keeps its files until they let go of them.
+        """
+        served = {self._pointed("current"), self.pinned()}
+        old = [one for one in self.ids()[:-n] if one not in served]
+        for artifact_id in old:
+            self.remove(artifact_id)
+        return old
+
     def remove(self, artifact_id: str) -> None:
         """Remove an artifact that nothing names: out of sight in one step, then its files."""
         gone = self.root / f"{_BUILDING}{artifact_id}"

@@ -96,4 +96,5 @@ def publish(
     # Whoever was erased while it was learned is not in what is served.
     rewritten, _ = clean_artifacts(shelf, erased_people(workspace.project))
     artifact_id = rewritten.get(artifact_id, artifact_id)
+    shelf.keep_newest(model.project.artifacts.keep)
     return Artifact(artifact_id, shelf.root / artifact_id, training)

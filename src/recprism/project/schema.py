@@ -51,6 +51,7 @@ from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
 __all__ = [
     "MAX_DURATION",
     "Action",
+    "Artifacts",
     "Audience",
     "Cap",
     "Columns",
@@ -373,6 +374,11 @@ class Privacy(Section):
     much about each of them."""
 
 
+class Artifacts(Section):
+    keep: StrictInt = Field(default=3, ge=1)
+    """How many artifacts to keep: `train` removes older ones, never the serving or the pinned."""
+
+
 class Nothing(Section):
     """A section whose settings come with a later version."""
 
@@ -418,5 +424,7 @@ class ProjectFile(Section):
     """Where live events are kept."""
     privacy: Privacy = Privacy()
     """What is kept about people, and how long."""
+    artifacts: Artifacts = Artifacts()
+    """What training publishes."""
     engine: Literal["local"] = "local"
     """Where the stages run."""
