@@ -27,7 +27,7 @@ class Database(Protocol):
         ...
 
     def make(self) -> None:
-        """Make the place for the first table."""
+        """Make the place for the first table; again is fine."""
         ...
 
     def turn(self) -> AbstractContextManager[object]:

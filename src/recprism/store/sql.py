@@ -7,6 +7,7 @@ transaction that excludes others of its kind, so that one code holds for both da
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -304,6 +305,7 @@ class SqlStore:
 
     def _make_tables(self, engine: Engine) -> int:
         """Make the tables unless another process was quicker; returns their version."""
+        self.database.make()
         with self.database.turn(), engine.connect() as connection:
             self.database.begin(connection, ["tables"])
             if (found := self.database.version(connection)) == 0:
@@ -316,7 +318,7 @@ class SqlStore:
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise self.database.translate(error) from error
 
 

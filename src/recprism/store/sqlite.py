@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,8 @@ class SqliteFile:
     def make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+        with closing(self._open()) as db:
+            use_write_ahead_log(db)
 
     def turn(self) -> threading.Lock:
         return self._turn
@@ -102,9 +105,6 @@ class SqliteFile:
         try:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                use_write_ahead_log(db)
             self._keep_private()
         except BaseException:
             db.close()
