@@ -179,7 +179,7 @@ class SqlStore:
             removed = erasing.remove(connection, user, found or erasing.Traces())
             connection.execute(delete(erasures).where(erasures.c.digest == digest))
             connection.execute(insert(erasures), {"digest": digest, "time": to_us(now)})
-        self._wipe(events.name, impressions.name, people.name)
+        self._wipe(events.name, impressions.name, people.name, user=user)
         return removed
 
     def erased_at(self, digest: str) -> datetime | None:
@@ -274,12 +274,11 @@ class SqlStore:
                 yield connection
                 connection.commit()
 
-    def _wipe(self, *tables: str) -> None:
+    def _wipe(self, *tables: str, user: str | None = None) -> None:
         with self._plain_errors():
             engine = self._open(writing=True)
             assert engine is not None
-            with self.database.turn():
-                self.database.wipe(engine, tables)
+            self.database.wipe(engine, tables, user)
 
     def _open(self, *, writing: bool) -> Engine | None:
         """The pool of a store with tables of this version; None when there is nothing to read."""
