@@ -83,6 +83,17 @@ class UsageError(RecPrismError):
     """A call or command line that cannot be meant as written."""
 
 
+class UnknownItem(UsageError):
+    """An id that no item of a kind has."""
+
+    def __init__(self, kind: str, item: str, n_items: int) -> None:
+        self.kind, self.item = kind, item
+        super().__init__(
+            f"`{kind}` has no item `{item}` among its {n_items:,}. "
+            "Ids are text, written exactly as in the source."
+        )
+
+
 class NotTrained(RecPrismError):
     """A project without a usable artifact was asked for lists."""
 

@@ -13,10 +13,12 @@ from recprism.cli import (
     evaluate,
     explain,
     init,
+    keys,
     llm,
     profile,
     recommend,
     schema,
+    serve,
     similar,
     templates,
     train,
@@ -43,6 +45,8 @@ app.command("profile")(profile.profile)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(llm.app, name="llm")
 

@@ -12,11 +12,24 @@ from typing import Protocol
 
 import numpy as np
 
-from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray, IntArray, LongArray
+from recprism.data.dataset import (
+    UNKNOWN,
+    BoolArray,
+    Catalog,
+    EventLog,
+    FloatArray,
+    IntArray,
+    LongArray,
+)
 from recprism.data.live import LiveEvents
 from recprism.data.times import to_micros
 from recprism.records import Event
 from recprism.store import Store
+
+DISMISS = "dismiss"
+"""The action by which somebody says that an item shall not be shown to them."""
+DISMISSED = -2
+"""Its code among a user's live events."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,17 @@ class OwnEvents:
             },
         )
 
+    def take(self, keep: BoolArray) -> OwnEvents:
+        """The events at `keep` [n]."""
+        return OwnEvents(
+            self.item[keep],
+            self.action[keep],
+            self.time[keep],
+            self.value[keep],
+            self.session[keep],
+            {name: codes[keep] for name, codes in self.context.items()},
+        )
+
 
 class LaterEvents(Protocol):
     """Where events after training come from."""
@@ -103,7 +127,10 @@ class FromSources:
 
 
 class FromStore:
-    """Later events from the store, mapped onto the catalog; unknown items are skipped."""
+    """Later events from the store, mapped onto the catalog; unknown items are skipped.
+
+    Events with the action `dismiss` come with the code `DISMISSED`, whatever the catalog knows.
+    """
 
     def __init__(self, catalog: Catalog, store: Store) -> None:
         self._catalog, self._store = catalog, store
@@ -113,9 +140,14 @@ class FromStore:
             for name, values in catalog.contexts.items()
         }
 
-    def of(self, user: str, before: int) -> OwnEvents | None:
+    def of(self, user: str, before: int, *, is_now: bool = False) -> OwnEvents | None:
+        """The user's live events before a moment.
+
+        Where that moment `is_now` everything that was acknowledged has happened, whatever the clock
+        of the worker or client that gave it its time: what lies ahead counts as a moment ago.
+        """
         events = self._store.events_of(user)
-        rows = [row for event in events if (row := self._row(event, before)) is not None]
+        rows = [row for event in events if (row := self._row(event, before, is_now)) is not None]
         if not rows:
             return None
         item, action, time, value = map(np.array, zip(*(row[:4] for row in rows), strict=True))
@@ -132,13 +164,17 @@ class FromStore:
             context,
         )
 
-    def _row(self, event: Event, before: int) -> tuple[int, int, int, float, dict[str, int]] | None:
+    def _row(
+        self, event: Event, before: int, is_now: bool
+    ) -> tuple[int, int, int, float, dict[str, int]] | None:
         """One event in codes; None for what the catalog does not know or what came later."""
         kind = self._catalog.kinds.get(event.kind)
-        action = self._actions.get(event.action)
+        action = DISMISSED if event.action == DISMISS else self._actions.get(event.action)
         if kind is None or action is None or event.time is None:
             return None
         number, time = kind.ids.index(event.item), to_micros(event.time)
+        if is_now:
+            time = min(time, before - 1)
         if number == UNKNOWN or time >= before:
             return None
         value = float("nan") if event.value is None else event.value

@@ -12,7 +12,7 @@ from recprism.content.encoder import Encoder, open_encoder
 from recprism.content.vectors import encode_queries
 from recprism.data.dataset import UNKNOWN, BoolArray, FloatArray
 from recprism.data.times import from_micros, parse_time, to_micros
-from recprism.engine.later import LaterEvents, OwnEvents
+from recprism.engine.later import DISMISSED, FromStore, LaterEvents, OwnEvents
 from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
@@ -25,9 +25,15 @@ VIEWING = "viewing"
 class States:
     """Builds the state of any user, known or not."""
 
-    def __init__(self, model: Model, later: Sequence[LaterEvents]) -> None:
-        self._model, self._later = model, later
-        self._started = time.monotonic()
+    def __init__(
+        self,
+        model: Model,
+        later: Sequence[LaterEvents],
+        live: FromStore | None = None,
+        started: float | None = None,
+    ) -> None:
+        self._model, self._later, self._live = model, later, live
+        self._started = time.monotonic() if started is None else started
         self._encoder: Encoder | None = None
 
     def now(self) -> datetime:
@@ -50,11 +56,14 @@ class States:
         user: str | None,
         at: int,
         *,
+        is_now: bool = False,
         context: Mapping[str, Any] | None = None,
         wish: FloatArray | None = None,
         barred: BoolArray | None = None,
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
+
+        With `is_now`, `at` is the present, and all that the store holds lies before it.
 
         Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
         of it, or a viewed item, that nobody knows.
@@ -65,7 +74,14 @@ class States:
         if user is not None:
             found = (source.of(user, at) for source in self._later)
             parts += [own for own in found if own is not None]
-        own = OwnEvents.join(parts)
+        live = None
+        if user is not None and self._live is not None:
+            live = self._live.of(user, at, is_now=is_now)
+        own = OwnEvents.join(parts if live is None else [*parts, live])
+        dismissed = own.action == DISMISSED
+        away = own.take(dismissed)
+        if len(away):
+            own = own.take(~dismissed)
         asked = dict(context or {})
         viewing = self._viewed(asked.pop(VIEWING, None))
         return UserState(
@@ -80,6 +96,8 @@ class States:
             viewing=viewing,
             wish=wish,
             barred=barred,
+            dismissed=away.item,
+            dismissed_time=away.time,
         )
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
