@@ -29,7 +29,7 @@ from benchmarks.server import Server, copy_project, second_artifact, serving
 from recprism.artifact import ArtifactShelf
 from recprism.evaluate.machine import describe_machine
 from recprism.project import load_project
-from recprism.serve.running import open_project_store
+from recprism.store import open_project_store
 
 CONNECTIONS = 16
 BATCH = 100

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,20 @@ from recprism.signals.trend import WINDOW_DAYS
 
 
 @dataclass(frozen=True)
+class Learned:
+    """How much of a store was learned: events up to number `arrival` of the store `store`."""
+
+    store: str = ""
+    arrival: int = 0
+
+
+@dataclass(frozen=True)
 class Model:
     """Catalog, events before `until`, fitted signals and rankers.
 
     `rankers` holds the tasks with a goal; `effects` the slot effects of tasks with slots; `until`
-    is in microseconds and no event of `events` lies at or after it.
+    is in microseconds and no event of `events` lies at or after it. `learned` says which events of
+    the store are among them, as far as they lie before `until`.
     """
 
     project: ProjectFile
@@ -53,6 +62,7 @@ class Model:
     until: int
     training: Mapping[str, Any] = field(default_factory=dict)
     wishes: FloatArray | None = None
+    learned: Learned = Learned()
 
     @cached_property
     def plans(self) -> dict[str, TaskPlan]:
@@ -87,6 +97,7 @@ def save_model(model: Model, folder: Path) -> None:
     (folder / "project.json").write_text(written, encoding="utf-8")
     about = {
         "until": model.until,
+        "learned": asdict(model.learned),
         "segments": list(model.snapshot.segments.names),
         "tasks": tasks,
         "effects": {task: effects.to_dict() for task, effects in model.effects.items()},
@@ -165,6 +176,7 @@ def open_model(folder: Path) -> Model:
         int(about["until"]),
         about["training"],
         wishes,
+        Learned(**about.get("learned", {})),
     )
 
 

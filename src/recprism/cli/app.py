@@ -11,6 +11,7 @@ from recprism.cli import (
     check,
     classify,
     evaluate,
+    events,
     explain,
     init,
     keys,
@@ -20,6 +21,7 @@ from recprism.cli import (
     schema,
     serve,
     similar,
+    store,
     templates,
     train,
 )
@@ -47,7 +49,9 @@ app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
+app.add_typer(events.app, name="events")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(store.app, name="store")
 app.add_typer(llm.app, name="llm")
 
 

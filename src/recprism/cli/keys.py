@@ -98,6 +98,6 @@ def revoke(
 
 def _store(directory: Path) -> Store:
     from recprism.project import load_project
-    from recprism.serve.running import open_project_store
+    from recprism.store import open_project_store
 
     return open_project_store(load_project(directory))

@@ -30,6 +30,9 @@ RULES: dict[str, str] = {
     "unreadable-period": "rows whose period is no whole number: dropped",
     "unreadable-window": "bounds of a window that cannot be read: the offer is never shown",
     "offer-without-window": "offers that the window table does not know: never shown",
+    "unknown-kind": "events on kinds that the project does not have: dropped",
+    "not-learned": "events whose action says the contrary of interest: dropped",
+    "left-out": "rows of people who were erased or want no personal lists: left out afterwards",
     "unknown-offer": "rows that name an offer nothing belongs to: dropped or left without offer",
     "never-shown": "items that name no offer: kept, never shown",
     "missing-link": "rows that name nothing to link to: the link is dropped",
@@ -58,6 +61,8 @@ DROPPING = frozenset(
         "missing-context",
         "unreadable-period",
         "unknown-end",
+        "unknown-kind",
+        "not-learned",
     }
 )
 """Rules that take whole rows away from a source."""

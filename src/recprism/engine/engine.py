@@ -56,7 +56,7 @@ from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Event, RankedList
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, MemoryStore, Store, open_store
+from recprism.store import AddResult, MemoryStore, Store, open_project_store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -96,7 +96,7 @@ class Engine:
         self.trained_project = model.project
         self.recorder: Recorder = self.store.record_impressions
         self.watch: Watch | None = None
-        self._states = States(model, later, FromStore(model.catalog, self.store), started)
+        self._states = States(model, later, FromStore(model, self.store), started)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
@@ -453,8 +453,7 @@ def open_engine(
     if manifest.get("with_later"):
         later.append(FromSources(load_events(project, model.catalog, since=model.until)))
     if store is None:
-        usual = project.path / ".recprism" / "store.sqlite"
-        store = open_store(project.spec.store.url, usual, project.path)
+        store = open_project_store(project)
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
     engine = Engine(model, store, later=later, artifact_id=folder.name, door=door, started=started)

@@ -22,9 +22,10 @@ from recprism.data.dataset import (
     LongArray,
 )
 from recprism.data.live import LiveEvents
-from recprism.data.times import to_micros
+from recprism.data.times import from_micros, to_micros
+from recprism.model import Model
 from recprism.records import Event
-from recprism.store import Store
+from recprism.store import Mark, Store
 
 DISMISS = "dismiss"
 """The action by which somebody says that an item shall not be shown to them."""
@@ -129,11 +130,19 @@ class FromSources:
 class FromStore:
     """Later events from the store, mapped onto the catalog; unknown items are skipped.
 
-    Events with the action `dismiss` come with the code `DISMISSED`, whatever the catalog knows.
+    Without those that the model has learned. Events with the action `dismiss` come with the code
+    `DISMISSED`, whatever the catalog knows, and always: a training does not end a dismissal.
     """
 
-    def __init__(self, catalog: Catalog, store: Store) -> None:
+    def __init__(self, model: Model, store: Store) -> None:
+        catalog = model.catalog
         self._catalog, self._store = catalog, store
+        self._learned: Mark | None = None
+        if model.learned.arrival:
+            until = from_micros(model.until)
+            self._learned = Mark(
+                store=model.learned.store, arrival=model.learned.arrival, until=until
+            )
         self._actions = {name: i for i, name in enumerate(catalog.actions)}
         self._contexts = {
             name: {value: i for i, value in enumerate(values)}
@@ -146,7 +155,11 @@ class FromStore:
         Where that moment `is_now` everything that was acknowledged has happened, whatever the clock
         of the worker or client that gave it its time: what lies ahead counts as a moment ago.
         """
-        events = self._store.events_of(user)
+        events = self._store.events_of(user, self._learned)
+        if self._learned is not None:
+            earlier = self._store.events_of(user)
+            fresh = [event for event in events if event.action != DISMISS]
+            events = fresh + [event for event in earlier if event.action == DISMISS]
         rows = [row for event in events if (row := self._row(event, before, is_now)) is not None]
         if not rows:
             return None

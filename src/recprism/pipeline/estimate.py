@@ -15,6 +15,7 @@ from recprism.llm.ledger import Budget
 from recprism.llm.opening import open_door
 from recprism.llm.requests import BYTES_PER_TOKEN
 from recprism.pipeline.label_estimate import estimate_labels
+from recprism.pipeline.online import read_store
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
 from recprism.ranker.harvest import WEEK_US
@@ -35,7 +36,7 @@ def plan(project: Project) -> dict[str, Any]:
     The data is loaded to count it; nothing is encoded, trained or written. Seconds are those of two
     cores of an ordinary server.
     """
-    dataset = load_dataset(project)
+    dataset = load_dataset(project, online=read_store(project).online)
     catalog, log = dataset.catalog, dataset.events
     texts = pl.concat([kind.table["text"] for kind in catalog.kinds.values()])
     n_texts = texts.drop_nulls().n_unique()

@@ -97,6 +97,7 @@ def _fit(
         until,
         training,
         ground.wishes,
+        workspace.learned,
     )
 
 

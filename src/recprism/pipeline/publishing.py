@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def publish(
         "project_hash": workspace.project.hash,
         "until": from_micros(model.until).isoformat(),
         "with_later": with_later,
+        "learned": asdict(model.learned),
         "training": training,
     }
     artifact_id = shelf.publish(folder, manifest)

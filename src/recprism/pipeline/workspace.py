@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -21,10 +21,13 @@ from recprism.content.label_items import guess_items
 from recprism.content.vectors import Content, build_content, encode_queries
 from recprism.data.build import load_dataset
 from recprism.data.dataset import Dataset, EventLog
+from recprism.data.online import Online
 from recprism.data.report import CleaningReport
 from recprism.data.saved import save_dataset
 from recprism.errors import watch_disk
 from recprism.llm import open_door
+from recprism.model import Learned
+from recprism.pipeline.online import read_store
 from recprism.pipeline.timing import Progress, Timer
 from recprism.project import Project
 from recprism.project.schema import ProjectFile
@@ -62,7 +65,7 @@ class Workspace:
 
     `folder` holds all of that in the form that worker processes map; `samples` is where they leave
     training samples. `labels` says what was guessed of each label that items lack (see
-    `guess_items`).
+    `guess_items`), `learned` how much of the store is in the log.
     """
 
     project: Project
@@ -72,6 +75,7 @@ class Workspace:
     folder: Path
     samples: Path
     labels: Sequence[Mapping[str, Any]] = ()
+    learned: Learned = field(default_factory=Learned)
 
     @property
     def features(self) -> FeatureSpec:
@@ -82,20 +86,22 @@ class Workspace:
 def prepare(
     project: Project, progress: Progress | None = None, timer: Timer | None = None
 ) -> Workspace:
-    """Load, clean and encode; instant when neither sources nor settings changed since.
+    """Load, clean and encode; instant when neither sources, store nor settings changed since.
 
-    Raises `DataError` for sources that cannot be used, `DiskFull` when there is no room.
+    Raises `DataError` for sources that cannot be used, `StoreError` for a store that cannot be
+    read, `DiskFull` when there is no room.
     """
     timer = timer or Timer()
+    observed = read_store(project)
     cache = project.path / ".recprism" / "cache"
-    key = _key(PREPARED_FORMAT, _of_data(project.spec), _fingerprint(project))
+    key = _key(PREPARED_FORMAT, _of_data(project.spec), [*_fingerprint(project), *observed.state])
     folder = cache / f"prepared-{key}"
     if not (folder / "project.json").is_file() or _unanswered(folder):
         with watch_disk(cache):
             cache.mkdir(parents=True, exist_ok=True)
             _sweep(cache, "prepared-*", keep=1)
             _sweep(cache, "samples-*", keep=1)
-            _build(project, folder, cache, progress, timer)
+            _build(project, observed.online, folder, progress, timer)
     written = project.spec.model_dump_json(by_alias=True)
     with watch_disk(folder):
         (folder / "project.json").write_text(written, encoding="utf-8")
@@ -103,7 +109,9 @@ def prepare(
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     samples = cache / f"samples-{_key(_of_samples(project.spec), key)}"
     ground = Ground(ground.catalog, ground.content, ground.labels, project.spec, ground.wishes)
-    return Workspace(project, ground, log, report, folder, samples, _labels(folder))
+    return Workspace(
+        project, ground, log, report, folder, samples, _labels(folder), observed.learned
+    )
 
 
 def _labels(folder: Path) -> list[dict[str, Any]]:
@@ -116,14 +124,15 @@ def _unanswered(folder: Path) -> bool:
 
 
 def _build(
-    project: Project, folder: Path, cache: Path, progress: Progress | None, timer: Timer
+    project: Project, online: Online, folder: Path, progress: Progress | None, timer: Timer
 ) -> None:
     """Load and encode into a fresh folder, which then takes its name in one step."""
+    cache = folder.parent
     fresh = cache / f".{folder.name}-{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with timer.time("load"):
-            dataset = load_dataset(project, progress=progress)
+            dataset = load_dataset(project, progress=progress, online=online)
         with timer.time("encode"):
             content, arrays = _encode(project.spec, dataset, cache / "vectors", progress)
         with timer.time("label"):

@@ -79,6 +79,7 @@ __all__ = [
     "Not",
     "Nothing",
     "Period",
+    "Privacy",
     "Profiles",
     "ProjectFile",
     "Ranker",
@@ -360,7 +361,15 @@ class EvaluateTask(Section):
 
 class Store(Section):
     url: str | None = None
-    """Where live events are kept; a SQLite file beside the artifacts when absent."""
+    """Where live events are kept: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/DATABASE` or
+    `memory:`; a SQLite file beside the artifacts when absent. The environment variable
+    `RECPRISM_STORE_URL` comes before it."""
+
+
+class Privacy(Section):
+    retention: Duration | None = None
+    """How long live events and impressions are kept: `train` removes older ones from the store
+    before it learns. Kept for good when absent."""
 
 
 class Nothing(Section):
@@ -408,7 +417,7 @@ class ProjectFile(Section):
     """Where live events are kept."""
     serve: Serve = Serve()
     """The HTTP service."""
-    privacy: Nothing = Nothing()
-    """Privacy settings come with a later version."""
+    privacy: Privacy = Privacy()
+    """What is kept about people, and how long."""
     engine: Literal["local"] = "local"
     """Where the stages run."""

@@ -25,7 +25,7 @@ from recprism.project import Project, load_project
 from recprism.serve.access import is_loopback
 from recprism.serve.logs import log_to_stderr
 from recprism.serve.metrics import SHARED
-from recprism.store import Store, open_store
+from recprism.store import open_project_store
 
 PLAN: Final = "RECPRISM_SERVE"
 """The environment variable by which workers are told what to serve; it holds no secret."""
@@ -52,12 +52,6 @@ class Plan:
     @staticmethod
     def read() -> Plan:
         return Plan(**json.loads(os.environ[PLAN]))
-
-
-def open_project_store(project: Project) -> Store:
-    """The store of a project."""
-    usual = project.path / ".recprism" / "store.sqlite"
-    return open_store(project.spec.store.url, usual, project.path)
 
 
 def serve(directory: Path, host: str, port: int, workers: int) -> None:

@@ -13,9 +13,9 @@ from recprism.errors import ArtifactError, NotTrained
 from recprism.project import load_project
 from recprism.serve.app import create_app
 from recprism.serve.logs import log_to_stderr
-from recprism.serve.running import Plan, open_project_store
+from recprism.serve.running import Plan
 from recprism.serve.settings import Settings
-from recprism.store import Store
+from recprism.store import Store, open_project_store
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Live events, impressions, people and keys: all that changes between two trainings."""
 
 from recprism.store.memory import MemoryStore
-from recprism.store.opening import open_store
+from recprism.store.opening import open_project_store, open_store, project_database
 from recprism.store.records import (
     AddResult,
     ApiKey,
@@ -15,7 +15,8 @@ from recprism.store.records import (
     find_id_fault,
     find_person_fault,
 )
-from recprism.store.sqlite import SqliteStore
+from recprism.store.sql import SqlStore
+from recprism.store.sqlite import SqliteFile
 from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, Store
 
 __all__ = [
@@ -32,10 +33,13 @@ __all__ = [
     "Rejection",
     "Role",
     "ShowStore",
-    "SqliteStore",
+    "SqlStore",
+    "SqliteFile",
     "Store",
     "find_event_fault",
     "find_id_fault",
     "find_person_fault",
+    "open_project_store",
     "open_store",
+    "project_database",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from bisect import insort
 from collections import defaultdict
@@ -28,6 +29,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._identity = secrets.token_hex(16)
         self._arrivals = 0
         self._events: dict[int, Event] = {}
         self._by_user: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
@@ -45,7 +47,12 @@ class MemoryStore:
                 self._keep(one)
             return result
 
+    def identity(self) -> str:
+        return self._identity
+
     def events_of(self, user: str, learned: Mark | None = None) -> list[Event]:
+        if learned is not None and learned.store != self._identity:
+            learned = None
         with self._lock:
             return [
                 self._events[arrival]
@@ -85,6 +92,10 @@ class MemoryStore:
         with self._lock:
             known = {*self._people, *self._by_user, *self._impressions}
         return sorted(user for user in known if user > after and query in user)[: max(0, n)]
+
+    def unpersonalized(self) -> list[str]:
+        with self._lock:
+            return sorted(one.id for one in self._people.values() if not one.personalize)
 
     def erase(self, user: str, digest: str, now: datetime) -> dict[str, int]:
         with self._lock:

@@ -72,8 +72,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What a training knew of a store: events up to number `arrival` that lie before `until`."""
+    """What a training knew of a store: events up to number `arrival` that lie before `until`.
 
+    `store` is the store's `identity`: the numbers of another one mean nothing.
+    """
+
+    store: str
     arrival: int
     until: datetime
 

@@ -1,184 +1,126 @@
-"""The default store: one SQLite file beside the artifacts, which survives a kill at any moment.
+"""A store in one SQLite file beside the artifacts, which survives a kill at any moment.
 
-The one decision worth knowing: the file is made by the first write, so that asking for lists
-works on a read-only disk. Write-ahead logging with full synchronization means that an accepted
-event is on the disk before `add_events` returns.
+The one decision worth knowing: the file is made by the first write, so that asking for lists works
+on a read-only disk. Write-ahead logging with full synchronization means that an accepted event is
+on the disk before `add_events` returns, and that readers never wait for writers.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from recprism.atomic import transaction, use_write_ahead_log
-from recprism.errors import DiskFull, StoreError, is_disk_full
-from recprism.records import Answer, Event
-from recprism.store.records import AddResult, Impression, read_event
-from recprism.store.store import check_batch, impressions_in, settle_batch
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
-SCHEMA_VERSION: Final = 1
-_EPOCH = datetime(1970, 1, 1)
-_US = timedelta(microseconds=1)
+from recprism.atomic import use_write_ahead_log
+from recprism.errors import DiskFull, RecPrismError, StoreError, is_disk_full
+
 _BUSY_S = 10.0
-
-_SCHEMA = """
-CREATE TABLE events (
-    arrival INTEGER PRIMARY KEY, user TEXT NOT NULL, time INTEGER NOT NULL,
-    key TEXT UNIQUE, content TEXT NOT NULL);
-CREATE INDEX events_of ON events (user, time, arrival);
-CREATE TABLE impressions (
-    arrival INTEGER PRIMARY KEY, user TEXT NOT NULL, time INTEGER NOT NULL,
-    request_id TEXT NOT NULL, task TEXT NOT NULL, kind TEXT NOT NULL, item TEXT NOT NULL,
-    position INTEGER NOT NULL, slot TEXT);
-CREATE INDEX impressions_of ON impressions (user, time, arrival);
-"""
+_READERS: Final = 8
+_MOST_READERS: Final = 64
+_PRIVATE: Final = 0o600
 
 
-class SqliteStore:
-    """Live events and impressions in the SQLite file `path`, shared by threads and processes."""
+class SqliteFile:
+    """The SQLite file `path`, shared by threads and processes, readable by its owner alone."""
+
+    start = "CAST(:after AS TEXT)"
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._closing: weakref.finalize[..., SqliteStore] | None = None
+        self.name = str(path)
+        self._turn = threading.Lock()
 
-    def add_events(self, events: Sequence[Event], now: datetime) -> AddResult:
-        checked = check_batch(events, now)
-        with self._writing() as db:
-            keys = {one.event.idempotency_key for one in checked[0]} - {None}
-            earlier: dict[str, str] = {}
-            for key in keys:
-                earlier |= dict(db.execute("SELECT key, content FROM events WHERE key = ?", (key,)))
-            new, result = settle_batch(*checked, earlier)
-            db.executemany(
-                "INSERT INTO events (user, time, key, content) VALUES (?, ?, ?, ?)",
-                [(s.event.user, _us(s.time), s.event.idempotency_key, s.content) for s in new],
-            )
-            return result
-
-    def events_of(self, user: str) -> list[Event]:
-        rows = self._read(
-            "SELECT content, time, key FROM events WHERE user = ? ORDER BY time, arrival", user
+    def connect(self) -> Engine:
+        return create_engine(
+            "sqlite://",
+            creator=self._open,
+            poolclass=QueuePool,
+            pool_size=_READERS,
+            max_overflow=_MOST_READERS - _READERS,
+            pool_timeout=_BUSY_S,
+            hide_parameters=True,
         )
-        return [read_event(content, _moment(time), key) for content, time, key in rows]
 
-    def record_impressions(self, answer: Answer, now: datetime) -> None:
-        shown = [
-            (i.user, _us(i.time), i.request_id, i.task, i.kind, i.item, i.position, i.slot)
-            for i in impressions_in(answer, now)
-        ]
-        if not shown:
-            return
-        with self._writing() as db:
-            db.executemany(
-                "INSERT INTO impressions (user, time, request_id, task, kind, item, position, slot)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                shown,
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+
+    def turn(self) -> threading.Lock:
+        return self._turn
+
+    def begin(self, connection: Connection, locks: Sequence[str]) -> None:  # noqa: ARG002
+        # The file has one writer at a time, so every lock is taken.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def version(self, connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    def contains(self, column: str, value: str) -> str:
+        return f"instr({column}, :{value}) > 0"
+
+    def wipe(self, engine: Engine, tables: Sequence[str]) -> None:  # noqa: ARG002
+        # `secure_delete` has overwritten the rows; the write-ahead log still has them.
+        with engine.connect() as connection:
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if busy:
+            raise StoreError(
+                f"The rows are removed from the store `{self.path}`, but another process reads "
+                "its log, which still holds them. Erase once more when that process is done."
             )
 
-    def impressions_of(self, user: str, since: datetime) -> list[Impression]:
-        rows = self._read(
-            "SELECT user, time, request_id, task, kind, item, position, slot FROM impressions"
-            " WHERE user = ? AND time >= ? ORDER BY arrival",
-            user,
-            _us(since),
+    def rewrite(self, engine: Engine) -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+        self.wipe(engine, ())
+
+    def translate(self, error: Exception) -> RecPrismError:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        if is_disk_full(cause):
+            return DiskFull(self.path)
+        return StoreError(
+            f"The store `{self.path}` cannot be used: {_first_line(cause)}. Check that it is a "
+            "SQLite file of RecPrism that you may write, or name another one under `store: url:`."
         )
-        return [
-            Impression(
-                user=row[0],
-                time=_moment(row[1]),
-                request_id=row[2],
-                task=row[3],
-                kind=row[4],
-                item=row[5],
-                position=row[6],
-                slot=row[7],
-            )
-            for row in rows
-        ]
-
-    def close(self) -> None:
-        with self._lock:
-            self._forget_connection()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; it is durable when the block ends and undone when it raises."""
-        with self._lock, self._plain_errors(), transaction(self._open()) as db:
-            yield db
-
-    def _read(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
-        with self._lock, self._plain_errors():
-            if self._connection is None and not self.path.exists():
-                return []
-            return self._open().execute(query, values).fetchall()
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(
-                self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection = db
-            self._closing = weakref.finalize(self, db.close)
-            try:
-                self._prepare(db)
-            except BaseException:
-                self._forget_connection()
-                raise
-        return self._connection
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        found = _version(db)
-        if found > SCHEMA_VERSION:
-            raise StoreError(
-                f"`{self.path}` has schema version {found}, this RecPrism reads up to "
-                f"{SCHEMA_VERSION}. Upgrade RecPrism, or choose another file under `store: url:`."
-            )
-        db.execute("PRAGMA synchronous = FULL")
-        if found == SCHEMA_VERSION:
-            return
-        use_write_ahead_log(db)
-        # Two processes may get here at once: the second one finds the version under the lock.
-        db.execute("BEGIN IMMEDIATE")
-        if _version(db) == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")
-
-    def _forget_connection(self) -> None:
-        if self._closing is not None:
-            self._closing()
-        self._connection = self._closing = None
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
+        # Without `isolation_level=None` Python would begin transactions of its own.
+        db = sqlite3.connect(
+            self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
         try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            if is_disk_full(error):
-                raise DiskFull(self.path) from error
-            raise StoreError(
-                f"The store `{self.path}` cannot be used: {error}. Check that it is a SQLite file "
-                "of RecPrism that you may write, or name another one under `store: url:`."
-            ) from error
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                use_write_ahead_log(db)
+            self._keep_private()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _keep_private(self) -> None:
+        """Take a file of an earlier version from everyone but its owner."""
+        for path in (self.path, *(Path(f"{self.path}{end}") for end in ("-wal", "-shm"))):
+            try:
+                found = path.stat()
+                if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~_PRIVATE:
+                    path.chmod(_PRIVATE)
+            except OSError:  # not there, or on a disk that cannot be written
+                continue
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _us(time: datetime) -> int:
-    return (time - _EPOCH) // _US
-
-
-def _moment(us: int) -> datetime:
-    return _EPOCH + us * _US
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -32,6 +32,10 @@ from recprism.store.records import (
 class EventStore(Protocol):
     """What users did."""
 
+    def identity(self) -> str:
+        """Random text that tells this store from every other; empty before the first write."""
+        ...
+
     def add_events(self, events: Sequence[Event], now: datetime) -> AddResult:
         """Keep `events`; one without a time happened `now`.
 
@@ -43,7 +47,8 @@ class EventStore(Protocol):
     def events_of(self, user: str, learned: Mark | None = None) -> list[Event]:
         """One user's events by time, ties in order of arrival; empty for an unknown user.
 
-        With `learned` those that a training knew already are left out.
+        With `learned` those that a training knew already are left out; a mark of another store
+        leaves nothing out.
         """
         ...
 
@@ -92,6 +97,10 @@ class PeopleStore(Protocol):
     def people(self, after: str, n: int, query: str = "") -> list[str]:
         """At most `n` ids above `after`, sorted by code points: everyone who was put, did
         something, or was shown something, with `query` in the id."""
+        ...
+
+    def unpersonalized(self) -> list[str]:
+        """Ids of everyone who wants no personal lists, sorted."""
         ...
 
     def erase(self, user: str, digest: str, now: datetime) -> dict[str, int]:

@@ -227,10 +227,18 @@ class StoreKit:
             ],
             NOW,
         )
-        mark = Mark(arrival=store.events_after(0, 10)[-1][0], until=until)
+        last = store.events_after(0, 10)[-1][0]
+        mark = Mark(store=store.identity(), arrival=last, until=until)
         store.add_events([an_event(item="late", time=until - timedelta(days=1))], NOW)
         assert [e.item for e in store.events_of("u1", mark)] == ["late", "held out"]
         assert len(store.events_of("u1")) == 3
+        other = Mark(store="another", arrival=last, until=until)
+        assert len(store.events_of("u1", other)) == 3
+
+    def test_a_store_has_an_identity(self, store: Store) -> None:
+        store.add_events([an_event()], NOW)
+        assert len(store.identity()) == 32
+        assert store.identity() == store.identity()
 
     def test_the_number_of_an_erased_event_is_not_given_again(self, store: Store) -> None:
         store.add_events([an_event("u1"), an_event("u2")], NOW)
@@ -283,6 +291,11 @@ class StoreKit:
         later = Person(id="u1", traits={"名": "O'Hara"}, personalize=False, changed=NOW + DAY)
         store.put_person(later)
         assert store.person("u1") == later
+
+    def test_who_wants_no_personal_lists_is_listed(self, store: Store) -> None:
+        for user, wish in (("b", False), ("c", True), ("a", False)):
+            store.put_person(Person(id=user, personalize=wish, changed=NOW))
+        assert store.unpersonalized() == ["a", "b"]
 
     @pytest.mark.parametrize("fields", [{"id": ""}, {"traits": {"age": "a\x00"}}])
     def test_a_person_that_cannot_be_stored_is_refused(

@@ -1,0 +1,108 @@
+"""What a training takes from the store: events, and who nothing may be learned from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from recprism.data.events import CONTEXT
+from recprism.data.online import SCHEMA, Online, contexts_of
+from recprism.data.times import OPEN_END, from_micros, to_micros
+from recprism.model import Learned
+from recprism.project import Project
+from recprism.records import Event
+from recprism.store import Store, open_project_store
+
+_PAGE = 20_000
+"""So many events are in memory as records at a time."""
+
+Digest = Callable[[str], str]
+"""From an id to what the store remembers of an erased one."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the store held when a training began, and how to tell whether that changed."""
+
+    online: Online
+    learned: Learned
+    state: Sequence[Any]
+
+
+def read_store(project: Project, digest: Digest | None = None) -> Observed:
+    """Everything in a project's store that a training needs to know.
+
+    What is older than `privacy.retention` is removed from the store first. With `digest`, rows of
+    erased people from before their erasure are left out of the sources too.
+    Raises `StoreError` when the store cannot be read.
+    """
+    with closing(open_project_store(project)) as store:
+        contexts = contexts_of(project.spec)
+        pages, last = [_frame([], contexts)], 0
+        for page in _pages(store):
+            last = page[-1][0]
+            pages.append(_frame([event for _, event in page], contexts))
+        events = _retained(project, store, pl.concat(pages))
+        quiet, erasures = store.unpersonalized(), store.erasures()
+        learned = Learned(store.identity() if last else "", last)
+    left_out = _left_out(quiet, erasures, digest)
+    state = [learned.store, last, events.height, quiet, sorted(erasures.items())]
+    return Observed(Online(events, left_out), learned, state if any(state) else [])
+
+
+def _pages(store: Store) -> Iterator[list[tuple[int, Event]]]:
+    last = 0
+    while page := store.events_after(last, _PAGE):
+        yield page
+        last = page[-1][0]
+
+
+def _retained(project: Project, store: Store, events: pl.DataFrame) -> pl.DataFrame:
+    """The events that may be kept; the store forgets all others, and old impressions."""
+    retention = project.spec.privacy.retention
+    if retention is None:
+        return events
+    wall = datetime.now(UTC).replace(tzinfo=None)
+    newest = events["time"].max() if project.spec.clock == "data" else None
+    now = from_micros(newest) if isinstance(newest, int) else wall
+    store.purge(now - retention, wall - retention)
+    return events.filter(pl.col("time") >= to_micros(now - retention))
+
+
+def _frame(events: Sequence[Event], contexts: Sequence[str]) -> pl.DataFrame:
+    """Events as columns, see `recprism.data.online.SCHEMA`."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(event, name) for event in events]
+        for name in SCHEMA
+        if name not in ("time", "value")
+    }
+    columns["time"] = [to_micros(event.time or datetime.min) for event in events]
+    columns["value"] = [math.nan if e.value is None else e.value for e in events]
+    for name in contexts:
+        columns[f"{CONTEXT}{name}"] = [event.context.get(name) for event in events]
+    schema = {**SCHEMA, **{f"{CONTEXT}{name}": pl.String for name in contexts}}
+    return pl.DataFrame({name: columns[name] for name in schema}, schema)
+
+
+def _left_out(
+    quiet: Sequence[str], erasures: Mapping[str, datetime], digest: Digest | None
+) -> Callable[[Sequence[str]], Mapping[str, int]]:
+    """People who want no personal lists for all time, erased ones up to their erasure."""
+    always = dict.fromkeys(quiet, OPEN_END)
+
+    def left_out(users: Sequence[str]) -> Mapping[str, int]:
+        found = {user: always[user] for user in users if user in always} if always else {}
+        if digest is not None and erasures:
+            for user in users:
+                moment = erasures.get(digest(user))
+                if moment is not None:
+                    found[user] = max(found.get(user, 0), to_micros(moment))
+        return found
+
+    return left_out
