@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 
 from recprism.engine import open_engine
 from recprism.project.schema import Serve
-from recprism.serve import Settings, create_app
+from recprism.serve.app import create_app
 from recprism.serve.keys import make_key
+from recprism.serve.settings import Settings
 from recprism.store import MemoryStore, Role, Store
 
 Make = Callable[..., TestClient]

@@ -27,7 +27,7 @@ def serve(
 
     Without a key only programs on this machine are served.
     """
-    from recprism.serve.access import is_loopback
+    from recprism.serve.addresses import is_loopback
     from recprism.serve.running import serve as run
 
     shown = f"[{host}]" if ":" in host else host

@@ -12,12 +12,12 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address
 from time import monotonic
 from typing import Any
 
 from fastapi import Request
 
+from recprism.serve.addresses import is_loopback, name_of
 from recprism.serve.faults import Refused
 from recprism.serve.keys import opens, split_key
 from recprism.serve.rates import Rates
@@ -31,7 +31,6 @@ KNOWN_FOR_S = 1.0
 """How long a worker trusts what it read of a key: a revoked one is out after this time."""
 TOUCH_EVERY_S = 60.0
 """The last use of a key is noted at most so often."""
-_LOCAL_NAMES = ("localhost",)
 _FORWARDING = ("forwarded", "x-real-ip")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -133,7 +132,7 @@ def find_foreign(scope: Mapping[str, Any]) -> str | None:
         for name, value in scope["headers"]
     ]
     hosts = [value for name, value in headers if name == "host"]
-    if len(hosts) != 1 or not is_loopback(_name_of(hosts[0])):
+    if len(hosts) != 1 or not is_loopback(name_of(hosts[0])):
         return "`Host` is not the loopback address"
     for name, _ in headers:
         if name in _FORWARDING or name.startswith("x-forwarded-"):
@@ -142,26 +141,6 @@ def find_foreign(scope: Mapping[str, Any]) -> str | None:
     if any(name == "origin" and value.lower() != own for name, value in headers):
         return "`Origin` names another page"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine alone."""
-    if host.lower() in _LOCAL_NAMES:
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
-
-
-def _name_of(host: str) -> str:
-    """A `Host` header without its port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 def _unauthorized(message: str) -> Refused:

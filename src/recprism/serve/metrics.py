@@ -15,9 +15,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from recprism.serve.running import NUMBERS
 from recprism.store import AddResult
 
-SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5)
 _ITEMS = (1, 10, 30, 100, 200, 300, 400, 1000)
@@ -100,7 +100,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """All numbers, of all workers, as Prometheus reads them."""
-        if SHARED not in os.environ:
+        if NUMBERS not in os.environ:
             return generate_latest(self._registry)
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]

@@ -22,13 +22,13 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from recprism.errors import UsageError
 from recprism.project import Project, load_project
-from recprism.serve.access import is_loopback
+from recprism.serve.addresses import is_loopback
 from recprism.serve.logs import log_to_stderr
-from recprism.serve.metrics import SHARED
-from recprism.store import open_project_store
 
 PLAN: Final = "RECPRISM_SERVE"
 """The environment variable by which workers are told what to serve; it holds no secret."""
+NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder in which workers share their metrics."""
 GRACE_S: Final = 15
 """Requests at work have so many seconds to end when the server is stopped."""
 HEALTHY_S: Final = 30
@@ -74,7 +74,7 @@ def serve(directory: Path, host: str, port: int, workers: int) -> None:
     for name in _ONE_THREAD:
         os.environ.setdefault(name, "1")  # answers are small: threads would only wait in line
     numbers = tempfile.mkdtemp(prefix="recprism-metrics-")
-    os.environ[SHARED] = numbers
+    os.environ[NUMBERS] = numbers
     log_to_stderr()
     try:
         supervise(bound, workers)
@@ -105,6 +105,8 @@ def check_keys(project: Project, host: str, is_local: bool) -> None:
     """Raise `UsageError` where others could reach a server that has no key."""
     if is_local:
         return
+    from recprism.store import open_project_store
+
     store = open_project_store(project)
     try:
         has_key = any(key.revoked is None for key in store.keys())  # noqa: SIM118
