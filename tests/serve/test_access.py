@@ -99,7 +99,7 @@ def test_a_wrong_key_opens_nothing_even_on_this_machine(client: TestClient, show
 
 
 def test_a_key_made_over_http_is_shown_once_and_ends_when_revoked(
-    make_client: Make, key_of: KeyOf, store: MemoryStore
+    make_client: Make, key_of: KeyOf
 ) -> None:
     client, admin = make_client(), key_of("admin")
     made = client.post("/v1/keys", json={"role": "reader", "name": "till"}, headers=admin)

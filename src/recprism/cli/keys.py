@@ -41,8 +41,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key, which is shown this once."""
-    from recprism.serve.keys import make_key
-    from recprism.serve.routes.keys import row_of
+    from recprism.serve.keys import make_key, row_of
 
     written, stored = make_key(role.value, name)
     store = _store(directory)
@@ -58,7 +57,7 @@ def create(
 @app.command("list")
 def list_(directory: Directory = Path(), as_json: AsJson = False) -> None:
     """List the keys, revoked ones too."""
-    from recprism.serve.routes.keys import row_of
+    from recprism.serve.keys import row_of
 
     store = _store(directory)
     rows = [row_of(key) for key in store.keys()]  # noqa: SIM118

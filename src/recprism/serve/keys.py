@@ -10,6 +10,7 @@ import hmac
 import re
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 from recprism.store import ApiKey, Role
 
@@ -41,3 +42,15 @@ def opens(stored: ApiKey | None, secret: str) -> bool:
 def digest_of(secret: str) -> str:
     """SHA-256 as hexadecimal digits."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def row_of(key: ApiKey) -> dict[str, Any]:
+    """A key as it is listed; the hash stays inside."""
+    return {
+        "id": key.id,
+        "role": key.role,
+        "name": key.name,
+        "created": key.created.isoformat(timespec="seconds"),
+        "last_used": None if key.last_used is None else key.last_used.isoformat(timespec="seconds"),
+        "revoked": None if key.revoked is None else key.revoked.isoformat(timespec="seconds"),
+    }

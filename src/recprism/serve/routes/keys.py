@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -12,11 +11,10 @@ from recprism.serve.access import needs
 from recprism.serve.answering import as_json
 from recprism.serve.document import body_of
 from recprism.serve.faults import Refused
-from recprism.serve.keys import make_key
+from recprism.serve.keys import make_key, row_of
 from recprism.serve.reading import id_in_path, read_body
 from recprism.serve.service import service_of
 from recprism.serve.shapes import KeyMade, KeyRequest, KeysOut
-from recprism.store import ApiKey
 
 router = APIRouter(tags=["keys"], dependencies=[Depends(needs("admin"))])
 SHOP = {"a web shop": {"role": "reader", "name": "web shop"}}
@@ -54,15 +52,3 @@ async def revoke(request: Request, id: str) -> Response:
         raise Refused(404, "unknown-key", f"There is no key `{key_id}` that still opens.")
     service.gate.forget(key_id)
     return as_json({"keys": [row_of(key) for key in await service.keep(service.store.keys)]})
-
-
-def row_of(key: ApiKey) -> dict[str, Any]:
-    """A key as it is listed; the hash stays inside."""
-    return {
-        "id": key.id,
-        "role": key.role,
-        "name": key.name,
-        "created": key.created.isoformat(timespec="seconds"),
-        "last_used": None if key.last_used is None else key.last_used.isoformat(timespec="seconds"),
-        "revoked": None if key.revoked is None else key.revoked.isoformat(timespec="seconds"),
-    }
