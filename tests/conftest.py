@@ -7,8 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from recprism.testing.postgres import PostgresServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """On a busy machine threads that wait for each other make small trainings take minutes."""
@@ -49,3 +53,16 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop_copy(trained_shop: Path, tmp_path: Path) -> Path:
     """A trained shop of one's own."""
     return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own; skips where none can be started."""
+    pytest.importorskip("psycopg")
+    from recprism.testing.postgres import NoPostgres, running_postgres
+
+    try:
+        with running_postgres() as server:
+            yield server
+    except NoPostgres as why:
+        pytest.skip(f"no PostgreSQL here: {why}")

@@ -24,6 +24,9 @@ HEAVY = [
     "openai",
     "stamina",
     "xllamacpp",
+    "sqlalchemy",
+    "alembic",
+    "psycopg",
 ]
 SHOW = f"import sys, json; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
@@ -40,7 +43,9 @@ def test_importing_recprism_loads_nothing_heavy() -> None:
     assert loaded_after("import recprism") == []
 
 
-@pytest.mark.parametrize("command", ["", "recommend", "train", "artifacts", "llm"])
+@pytest.mark.parametrize(
+    "command", ["", "recommend", "train", "artifacts", "events", "store", "llm"]
+)
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from recprism.cli import main\n"

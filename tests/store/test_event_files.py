@@ -173,7 +173,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_long_file_is_added_batch_by_batch(tmp_path: Path) -> None:
     line = '{"user": "u1", "kind": "products", "item": "i", "action": "view"}\n'
-    path, told = tmp_path / "e.jsonl", []
+    path = tmp_path / "e.jsonl"
+    told: list[int] = []
     path.write_text(line * (2 * BATCH + 5), encoding="utf-8")
     result = add_file(MemoryStore(), path, NOW, told.append)
     assert result.accepted == 2 * BATCH + 5

@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     place.write_text("not a folder", encoding="utf-8")
     store = sqlite_store(place / "store.sqlite")
     assert store.events_of("u1") == []
-    with pytest.raises(StoreError, match=r"file/store\.sqlite` cannot be used: .*Not a directory"):
+    with pytest.raises(StoreError, match=r"file/store\.sqlite` cannot be used: .*File exists"):
         store.add_events([an_event()], NOW)
 
 

@@ -35,11 +35,11 @@ class Observed:
     state: Sequence[Any]
 
 
-def read_store(project: Project, digest: Digest | None = None) -> Observed:
+def read_store(project: Project, digest: Digest | None = None, *, purge: bool = False) -> Observed:
     """Everything in a project's store that a training needs to know.
 
-    What is older than `privacy.retention` is removed from the store first. With `digest`, rows of
-    erased people from before their erasure are left out of the sources too.
+    What is older than `privacy.retention` is not read, and with `purge` removed from the store.
+    With `digest`, rows of erased people from before their erasure are left out of the sources too.
     Raises `StoreError` when the store cannot be read.
     """
     with closing(open_project_store(project)) as store:
@@ -48,7 +48,7 @@ def read_store(project: Project, digest: Digest | None = None) -> Observed:
         for page in _pages(store):
             last = page[-1][0]
             pages.append(_frame([event for _, event in page], contexts))
-        events = _retained(project, store, pl.concat(pages))
+        events = _retained(project, pl.concat(pages), store if purge else None)
         quiet, erasures = store.unpersonalized(), store.erasures()
         learned = Learned(store.identity() if last else "", last)
     left_out = _left_out(quiet, erasures, digest)
@@ -63,15 +63,16 @@ def _pages(store: Store) -> Iterator[list[tuple[int, Event]]]:
         last = page[-1][0]
 
 
-def _retained(project: Project, store: Store, events: pl.DataFrame) -> pl.DataFrame:
-    """The events that may be kept; the store forgets all others, and old impressions."""
+def _retained(project: Project, events: pl.DataFrame, store: Store | None) -> pl.DataFrame:
+    """The events that may be kept; `store` forgets all others, and old impressions."""
     retention = project.spec.privacy.retention
     if retention is None:
         return events
     wall = datetime.now(UTC).replace(tzinfo=None)
     newest = events["time"].max() if project.spec.clock == "data" else None
     now = from_micros(newest) if isinstance(newest, int) else wall
-    store.purge(now - retention, wall - retention)
+    if store is not None:
+        store.purge(now - retention, wall - retention)
     return events.filter(pl.col("time") >= to_micros(now - retention))
 
 

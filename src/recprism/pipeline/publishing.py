@@ -41,7 +41,7 @@ def train(
     `DataError`, `ProjectError`, `UsageError` for mistakes, `DiskFull` when there is no room.
     """
     timer = Timer()
-    workspace = prepare(project, progress, timer)
+    workspace = prepare(project, progress, timer, purge=True)
     cut = None if until is None else parse_time(until)
     time = workspace.log.time
     if cut is not None and not (time < cut).any():

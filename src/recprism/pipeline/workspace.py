@@ -84,15 +84,20 @@ class Workspace:
 
 
 def prepare(
-    project: Project, progress: Progress | None = None, timer: Timer | None = None
+    project: Project,
+    progress: Progress | None = None,
+    timer: Timer | None = None,
+    *,
+    purge: bool = False,
 ) -> Workspace:
     """Load, clean and encode; instant when neither sources, store nor settings changed since.
 
+    `purge` removes from the store what is older than `privacy.retention`.
     Raises `DataError` for sources that cannot be used, `StoreError` for a store that cannot be
     read, `DiskFull` when there is no room.
     """
     timer = timer or Timer()
-    observed = read_store(project)
+    observed = read_store(project, purge=purge)
     cache = project.path / ".recprism" / "cache"
     key = _key(PREPARED_FORMAT, _of_data(project.spec), [*_fingerprint(project), *observed.state])
     folder = cache / f"prepared-{key}"

@@ -9,7 +9,7 @@ be a store.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from recprism.records import Event
 from recprism.store.records import Impression
@@ -37,7 +37,9 @@ def event_without(event: Event, user: str) -> Event | None:
         return event
     if any(user in getattr(event, name) for name in ("user", *_REQUIRED)):
         return None
-    named = {name: None for name in _OPTIONAL if user in (getattr(event, name) or "")}
+    named: dict[str, Any] = {
+        name: None for name in _OPTIONAL if user in (getattr(event, name) or "")
+    }
     context = {k: v for k, v in event.context.items() if user not in k and user not in v}
     if not named and len(context) == len(event.context):
         return event

@@ -11,7 +11,7 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import insert
+from sqlalchemy import insert, inspect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,7 +61,7 @@ def run_migrations(connection: Connection, to: int) -> None:
 
 
 def _upgrade(connection: Connection, found: int) -> None:
-    if found == 1:  # written before there were migrations
+    if not inspect(connection).has_table(schema_version.name):  # older than migrations
         make_version_table(connection)
-        connection.execute(insert(schema_version).values(version_num="1"))
+        connection.execute(insert(schema_version).values(version_num=str(found)))
     run_migrations(connection, SCHEMA_VERSION)

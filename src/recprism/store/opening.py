@@ -54,6 +54,8 @@ def open_store(url: str | None, default_path: Path, base: Path | None = None) ->
 def find_database(url: str | None, default_path: Path, base: Path | None = None) -> Database:
     """The database that `open_store` would open. Raises `StoreError` for `memory:` too."""
     url = os.environ.get(URL_VARIABLE) or url
+    if url == MEMORY:
+        raise StoreError(f"The store `{MEMORY}` forgets when the process ends; nothing is kept.")
     if url is None:
         return SqliteFile(default_path)
     if is_postgres(url):

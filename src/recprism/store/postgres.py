@@ -99,9 +99,11 @@ class PostgresDatabase:
     def wipe(self, engine: Engine, tables: Sequence[str]) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("SET statement_timeout = 0")
-            for table in tables:
-                connection.exec_driver_sql(f"VACUUM {table}")
-            connection.exec_driver_sql(f"SET statement_timeout = '{_STATEMENT_S}s'")
+            try:
+                for table in tables:
+                    connection.exec_driver_sql(f"VACUUM {table}")
+            finally:
+                connection.exec_driver_sql(f"SET statement_timeout = '{_STATEMENT_S}s'")
 
     def rewrite(self, engine: Engine) -> None:
         """No version that removed rows without this one's care was ever in PostgreSQL."""

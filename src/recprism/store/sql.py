@@ -77,6 +77,8 @@ _EVENTS_AFTER = (
     .order_by(events.c.arrival)
     .limit(bindparam("n"))
 )
+_PERSON = select(people).where(people.c.id == bindparam("user"))
+_KEY = select(api_keys).where(api_keys.c.id == bindparam("user"))
 _IMPRESSIONS_OF = (
     select(impressions)
     .where(impressions.c.user == bindparam("user"), impressions.c.time >= bindparam("since"))
@@ -153,7 +155,7 @@ class SqlStore:
             connection.execute(insert(people), person_row(person))
 
     def person(self, user: str) -> Person | None:
-        rows = self._own_rows(select(people).where(people.c.id == bindparam("user")), user)
+        rows = self._own_rows(_PERSON, user)
         return person_of(rows[0]) if rows else None
 
     def people(self, after: str, n: int, query: str = "") -> list[str]:
@@ -211,7 +213,7 @@ class SqlStore:
             connection.execute(insert(api_keys), key_row(key))
 
     def key(self, key_id: str) -> ApiKey | None:
-        rows = self._own_rows(select(api_keys).where(api_keys.c.id == bindparam("user")), key_id)
+        rows = self._own_rows(_KEY, key_id)
         return key_of(rows[0]) if rows else None
 
     def keys(self) -> list[ApiKey]:

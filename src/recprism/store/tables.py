@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -153,10 +152,19 @@ def impression_row(shown: Impression) -> dict[str, Any]:
 
 
 def impression_of(row: Row[Any]) -> Impression:
-    """The impression of a row."""
-    fields = dict(row._mapping)
-    del fields["arrival"]
-    return Impression(**{**fields, "time": from_us(row.time)})
+    """The impression of a whole row, by place: asking a row by name takes five times as long."""
+    _, user, time, request_id, task, kind, item, position, slot, artifact = tuple(row)
+    return Impression(
+        user=user,
+        time=from_us(time),
+        request_id=request_id,
+        task=task,
+        kind=kind,
+        item=item,
+        position=position,
+        slot=slot,
+        artifact=artifact,
+    )
 
 
 def person_row(person: Person) -> dict[str, Any]:
@@ -193,7 +201,7 @@ def key_row(key: ApiKey) -> dict[str, Any]:
 
 def key_of(row: Row[Any]) -> ApiKey:
     """The key of a row."""
-    fields: Mapping[str, Any] = row._mapping
+    fields = dict(row._mapping)
     moments = {name: fields[name] for name in _KEY_MOMENTS}
     read = {name: None if us is None else from_us(us) for name, us in moments.items()}
     return ApiKey(**{**fields, **read})
