@@ -124,6 +124,31 @@ class StoreError(RecPrismError):
     """The store of live events cannot be read or written."""
 
 
+class ServiceError(RecPrismError):
+    """A service answered with an error, or not at all (`status` is 0 then).
+
+    `code` is short and stable, `field` the part of the request at fault, `retry_after_s` when to
+    try again, where the service says so.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.status, self.code, self.message = status, code, message
+        self.field, self.hint, self.request_id = field, hint, request_id
+        self.retry_after_s = retry_after_s
+        place = f" (`{field}`)" if field else ""
+        super().__init__(f"{code}{place}: {message}" + (f" {hint}" if hint else ""))
+
+
 class LLMUnavailable(RecPrismError):
     """A language model cannot answer: absent, unreachable, or not able to do what was asked."""
 

@@ -84,7 +84,11 @@ def test_a_change_that_cannot_be_is_refused_and_leaves_nothing(
 
 def test_changes_that_fit_no_more_are_left_out(shop_copy: Path) -> None:
     spec = load_project(shop_copy).spec
-    edits = {"ads": {"size": 2}, "products": {"size": "many"}, "gone": {"size": 1}}
+    edits: dict[str, dict[str, Any]] = {
+        "ads": {"size": 2},
+        "products": {"size": "many"},
+        "gone": {"size": 1},
+    }
     changed, problems = apply_sound(spec, edits)
     assert (changed.tasks["ads"].size, changed.tasks["products"].size) == (2, 10)
     assert len(problems) == 1

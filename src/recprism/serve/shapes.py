@@ -20,6 +20,12 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+class Out(BaseModel):
+    """Part of an answer. A reader takes no offence at what a newer service adds."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
 class Viewed(Shape):
     kind: Id
     id: Id
@@ -95,18 +101,18 @@ class EventIn(Shape):
     """Makes sending the event again harmless."""
 
 
-class Rejected(Shape):
+class Rejected(Out):
     index: int
     error: str
 
 
-class EventsResult(Shape):
+class EventsResult(Out):
     accepted: int
     duplicates: int
     rejected: list[Rejected]
 
 
-class Fault(Shape):
+class Fault(Out):
     code: str
     message: str
     field: str | None
@@ -114,11 +120,11 @@ class Fault(Shape):
     request_id: str
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Out):
     error: Fault
 
 
-class EvidenceOut(Shape):
+class EvidenceOut(Out):
     signal: str
     share: float
     events: int
@@ -126,14 +132,14 @@ class EvidenceOut(Shape):
     facts: dict[str, Any]
 
 
-class ReasonOut(Shape):
+class ReasonOut(Out):
     text: str
     language: str
     source: Literal["evidence", "llm"]
     evidence: list[EvidenceOut]
 
 
-class ItemOut(Shape):
+class ItemOut(Out):
     id: str
     title: str
     labels: dict[str, str]
@@ -145,14 +151,14 @@ class ItemOut(Shape):
     explored: bool = False
 
 
-class ListOut(Shape):
+class ListOut(Out):
     kind: str
     goal: str | None
     items: list[ItemOut]
     short_because: str | None = None
 
 
-class AnswerOut(Shape):
+class AnswerOut(Out):
     request_id: str
     user: str | None
     at: str
@@ -164,7 +170,7 @@ class AnswerOut(Shape):
     wish: dict[str, Any] | None = None
 
 
-class Near(Shape):
+class Near(Out):
     id: str
     title: str
     score: float
@@ -172,42 +178,42 @@ class Near(Shape):
     content: float | None
 
 
-class SimilarOut(Shape):
+class SimilarOut(Out):
     kind: str
     item: str
     items: list[Near]
 
 
-class UserPage(Shape):
+class UserPage(Out):
     users: list[str]
     cursor: str | None
     """For the next page; null on the last one."""
 
 
-class ItemRow(Shape):
+class ItemRow(Out):
     id: str
     title: str
     labels: dict[str, str]
 
 
-class ItemPage(Shape):
+class ItemPage(Out):
     kind: str
     items: list[ItemRow]
     cursor: str | None
 
 
-class TaskOut(Shape):
+class TaskOut(Out):
     name: str
     settings: dict[str, Any]
     changed: list[str]
     """Settings that were changed here, over the project file."""
 
 
-class TasksOut(Shape):
+class TasksOut(Out):
     tasks: list[TaskOut]
 
 
-class ArtifactRow(Shape):
+class ArtifactRow(Out):
     id: str
     current: bool
     pinned: bool
@@ -215,13 +221,13 @@ class ArtifactRow(Shape):
     problem: str | None
 
 
-class ArtifactsOut(Shape):
+class ArtifactsOut(Out):
     artifacts: list[ArtifactRow]
     serving: str | None
     """The artifact that answered last in this worker."""
 
 
-class KeyRow(Shape):
+class KeyRow(Out):
     id: str
     role: Role
     name: str
@@ -235,11 +241,11 @@ class KeyMade(KeyRow):
     """The key itself, shown this once."""
 
 
-class KeysOut(Shape):
+class KeysOut(Out):
     keys: list[KeyRow]
 
 
-class Health(Shape):
+class Health(Out):
     status: Literal["ok", "unavailable"]
 
 
