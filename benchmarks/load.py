@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -84,13 +85,12 @@ async def closed(port: int, ask: Ask, *, connections: int, duration_s: float) ->
     start = perf_counter()
 
     async def run() -> None:
-        connection = Connection(port)
-        while perf_counter() - start < duration_s:
-            sent = perf_counter()
-            status = await ask(connection, next(numbers))
-            measured.seconds.append(perf_counter() - sent)
-            measured.failed += status >= 400
-        connection.close()
+        with closing(Connection(port)) as connection:
+            while perf_counter() - start < duration_s:
+                sent = perf_counter()
+                status = await ask(connection, next(numbers))
+                measured.seconds.append(perf_counter() - sent)
+                measured.failed += status >= 400
 
     await asyncio.gather(*(run() for _ in range(connections)))
     measured.took_s = perf_counter() - start
@@ -112,13 +112,13 @@ async def open_(
             waiting.put_nowait((number, start + moment))
 
     async def run() -> None:
-        connection = Connection(port)
-        while True:
-            number, due = await waiting.get()
-            status = await ask(connection, number)
-            measured.seconds.append(perf_counter() - due)
-            measured.failed += status >= 400
-            waiting.task_done()
+        with closing(Connection(port)) as connection:
+            while True:
+                number, due = await waiting.get()
+                status = await ask(connection, number)
+                measured.seconds.append(perf_counter() - due)
+                measured.failed += status >= 400
+                waiting.task_done()
 
     runners = [asyncio.create_task(run()) for _ in range(connections)]
     await arrive()

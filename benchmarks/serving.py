@@ -193,6 +193,8 @@ async def freshness(server: Server, task: str, n: int) -> dict[str, float]:
             if not answer["cold"]:
                 break
         waits.seconds.append(time.perf_counter() - acknowledged)
+    one.close()
+    other.close()
     return {"p50": round(waits.ms(0.5), 2), "p99": round(waits.ms(0.99), 2)}
 
 

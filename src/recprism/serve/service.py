@@ -63,6 +63,8 @@ class Service:
         """Answer with this engine from now on; requests at work keep the one they began with."""
         engine.recorder = self.recorder.put
         engine.watch = self.metrics
+        if engine.door is not None:
+            engine.door.on_outcome = self.metrics.asked
         self._engine = engine
         self.metrics.serving(engine.artifact_id)
 
