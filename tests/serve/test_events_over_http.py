@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from tests.serve.conftest import Make, error_of
 
+from recprism.engine import open_engine
+from recprism.pipeline import train
+from recprism.project import load_project
 from recprism.serve.incoming import read_event_row
 from recprism.serve.shapes import EventsResult
-from recprism.store import MemoryStore
+from recprism.store import MemoryStore, open_project_store
 from recprism.testing.shops import MILK, MILK_BUYER
 
 EVENT = {"user": "u05", "kind": "products", "item": "p40", "action": "purchase"}
@@ -127,3 +131,18 @@ def test_a_dismissal_is_no_sign_of_interest(client: TestClient) -> None:
     event = {"user": "only dismisses", "kind": "products", "item": MILK, "action": "dismiss"}
     assert client.post("/v1/events", json=event).status_code == 202
     assert client.post("/v1/lists", json={"user": "only dismisses"}).json()["cold"]
+
+
+def test_what_was_dismissed_stays_away_over_a_training_that_learns_nothing_from_it(
+    make_client: Make, shop_copy: Path
+) -> None:
+    store = open_project_store(load_project(shop_copy))
+    client = make_client(shop_copy, kept_in=store)
+    bought = {**EVENT, "user": MILK_BUYER, "item": "p57"}
+    dismissed = {**EVENT, "user": MILK_BUYER, "item": MILK, "action": "dismiss"}
+    assert client.post("/v1/events", json=[bought, dismissed]).status_code == 202
+    train(load_project(shop_copy))
+    engine = open_engine(shop_copy, store=store)
+    assert "dismiss" not in engine.model.catalog.actions
+    answer = engine.recommend(MILK_BUYER, ["products"])
+    assert MILK not in [item.id for item in answer.lists["products"].items]

@@ -24,13 +24,11 @@ from recprism.data.dataset import (
 from recprism.data.live import LiveEvents
 from recprism.data.times import from_micros, to_micros
 from recprism.model import Model
-from recprism.records import Event
+from recprism.records import DISMISS, Event
 from recprism.store import Mark, Store
 
-DISMISS = "dismiss"
-"""The action by which somebody says that an item shall not be shown to them."""
 DISMISSED = -2
-"""Its code among a user's live events."""
+"""The code of `DISMISS` among a user's live events."""
 
 
 @dataclass(frozen=True)

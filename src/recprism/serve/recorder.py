@@ -31,7 +31,7 @@ class Recorder:
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._waiting: list[Impression] = []
 
     def put(self, answer: Answer, now: datetime) -> None:
@@ -45,17 +45,18 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what is held back; after a failure it is held back still."""
-        with self._lock:
-            shown, self._waiting = self._waiting, []
-        if not shown:
-            return
-        try:
-            self._store.reserve(shown, {})
-            self._metrics.recorded(len(shown))
-        except RecPrismError as error:
-            _log.warning("%d impressions wait for the store: %s", len(shown), error)
+        with self._writing:
             with self._lock:
-                self._waiting = shown + self._waiting
+                shown, self._waiting = self._waiting, []
+            if not shown:
+                return
+            try:
+                self._store.reserve(shown, {})
+                self._metrics.recorded(len(shown))
+            except RecPrismError as error:
+                _log.warning("%d impressions wait for the store: %s", len(shown), error)
+                with self._lock:
+                    self._waiting = shown + self._waiting
 
     async def run(self) -> None:
         """Flush again and again, until cancelled."""
