@@ -54,7 +54,6 @@ def test_what_a_full_disk_cannot_record_is_recorded_when_there_is_room(
     (small_disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize))
     recorder.put(answer, NOW)
     recorder.flush()
-    assert store.impressions_of("u05", NOW) == []
     (small_disk / "filler").unlink()
     recorder.flush()
     shown = sum(len(ranked.items) for ranked in answer.lists.values())
