@@ -1,13 +1,14 @@
 """Next-item lists on a plain sequence file: leave-last-out, all items, the whole pipeline.
 
-    python -m benchmarks.sequences FILE [--items ITEMS.tsv] [--json] [--data DIR] [--text]
+    python -m benchmarks.sequences FILE [--items ITEMS.tsv] [--json] [--data DIR] [--no-text]
         [--seed N]
 
 `FILE` has one `user item item ...` line per user in time order. `ITEMS.tsv` has a header and the
 columns `s3_id`, `title`, `short_text`, `attributes` (`|`-separated), any of which may be empty.
 The file becomes a project in `DIR` (a temporary one by default) that the ordinary pipeline trains:
 signals on all but the last two events of each user, the ranker on the last but one, and the last
-one is the test. Validation is measured on the users that the ranker did not learn from.
+one is the test. Validation is measured on the users that the ranker did not learn from. All signals
+are trained, `text` where there are titles or attributes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--items", type=Path, help="titles and attributes of the items")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--data", type=Path, help="keep the project here, caches included")
-    parser.add_argument("--text", action="store_true", help="train the signal `text` as well")
+    parser.add_argument("--no-text", action="store_true", help="leave the signal `text` out")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     return parser.parse_args(arguments)
 
@@ -80,7 +81,7 @@ def measure(
     timer, start = Timer(), perf_counter()
     project = load_project(
         write_project(
-            folder, sequences.events(), items, sections(items, options.seed, options.text)
+            folder, sequences.events(), items, sections(items, options.seed, not options.no_text)
         )
     )
     workspace = prepare(project, timer=timer)

@@ -24,8 +24,8 @@ from recprism.store import MemoryStore, Person, open_project_store
 LAST = datetime(2024, 3, 3, 10)
 """The last event of the small project's sources."""
 AHEAD = LAST + timedelta(minutes=1)
-USERS = {"source": "users.csv", "id": "id", "traits": ["age"]}
-FILES = {"users.csv": "id,age\nann,30\nbob,40\n"}
+USERS = {"source": "users.csv", "id": "id", "traits": ["age", "time"]}
+FILES = {"users.csv": "id,age,time\nann,30,late\nbob,40,late\n"}
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from recprism.ranker.train import (
     AVERAGING,
     TaskData,
     _average,
+    _expected_best,
     train_ranker,
 )
 from recprism.ranker.validate import METRIC_K, list_ndcg, predict, prepare_samples
@@ -139,6 +140,20 @@ def test_an_item_with_several_offers_stands_in_a_list_once() -> None:
     )
     wanted = (1 + 1 / np.log2(4)) / (1 + 1 / np.log2(3))
     assert list_ndcg(np.array([5, 4, 3, 2, 1], np.float32), one, 10) == pytest.approx(wanted)
+
+
+def test_a_weight_is_the_best_where_many_lists_say_so_and_the_middle_where_few_do() -> None:
+    choices = (0.0, 0.25, 0.5, 1.0)
+    rng = np.random.default_rng(0)
+    noise = [rng.normal(0, 0.01, 1000) for _ in choices]
+    clear = [place + one for place, one in zip((0.1, 0.2, 0.1, 0.0), noise, strict=True)]
+    assert _expected_best(choices, clear) == pytest.approx(0.25, abs=1e-6)
+    assert _expected_best(choices, [np.ones(30)] * 4) == pytest.approx(np.mean(choices))
+    assert _expected_best(choices, [np.zeros(0)] * 4) == 0.0
+    # Two lists: the gaps are 0 and 0.2, their mean 0.1 is one standard error (0.1 / sqrt(1)).
+    open_question = [np.array([0.5, 0.5]), np.array([0.5, 0.3])]
+    e = np.exp(-0.5)
+    assert _expected_best((0.0, 1.0), open_question) == pytest.approx(e / (1 + e))
 
 
 def test_training_uses_one_thread_and_gives_the_others_back() -> None:

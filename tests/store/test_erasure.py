@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recprism.records import Event
 from recprism.store import Person, SqliteFile, SqlStore, Store, open_store
-from recprism.store.mentions import event_without
+from recprism.store.leftovers import holds
+from recprism.store.mentions import event_without, is_telling
 from recprism.testing.postgres import PostgresServer
 from recprism.testing.stores import NOW, an_answer, an_event, an_impression
 
@@ -75,6 +76,52 @@ def test_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "store.sqlite") as db:
         rows = [row for table in TABLES for row in db.execute(f"SELECT * FROM {table}")]
     assert ID not in repr(rows)
+    store.close()
+
+
+def test_no_byte_is_left_where_pages_were_divided(tmp_path: Path) -> None:
+    # Random keys divide pages; SQLite then leaves copies of rows that `secure_delete` cannot know.
+    rng = random.Random(24)
+    path = tmp_path / "store.sqlite"
+    store, other = SqlStore(SqliteFile(path)), SqlStore(SqliteFile(path))
+    ids, gone = [f"{rng.getrandbits(128):032x}" for _ in range(40)], list[str]()
+    for turn in range(36):
+        batch = [
+            an_event(
+                rng.choice(ids),
+                idempotency_key=f"{rng.choice(ids)}:{rng.getrandbits(64):x}",
+                session="x" * rng.choice([1, 50, 500]),
+                context={f"c{n}": rng.choice(ids) + "z" * 400 for n in range(rng.randrange(8))},
+                time=NOW - timedelta(seconds=rng.randrange(10**6)),
+            )
+            for _ in range(rng.randrange(1, 60))
+        ]
+        rng.choice([store, other]).add_events(batch, NOW)
+        if turn % 6 == 5:
+            gone.append(ids.pop(rng.randrange(len(ids))))
+            rng.choice([store, other]).erase(gone[-1], f"d{turn}", NOW)
+            left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+            assert [user for user in gone if user.encode() in left] == []
+    store.close()
+    other.close()
+
+
+@pytest.mark.parametrize("user", ["1029", 'a"b', "é" * 10, "x" * 15, "y" * 16, "z" * 500])
+def test_a_copy_of_an_id_is_found_where_it_is_a_user(tmp_path: Path, user: str) -> None:
+    path = tmp_path / "store.sqlite"
+    store = SqlStore(SqliteFile(path))
+    other = f"2{user}"
+    store.add_events([an_event(other), an_event(other, "1029", time=NOW - timedelta(1))], NOW)
+    store.close()
+    assert holds(path, other)
+    assert holds(path, user) is is_telling(user)  # a short one is no part of another
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("UPDATE events SET content = ''")  # the indexes still have it
+    db.execute("VACUUM")
+    db.close()
+    assert holds(path, other)
+    store.erase(other, "d1", NOW)
+    assert not holds(path, other)
     store.close()
 
 

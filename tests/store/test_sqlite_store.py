@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -36,6 +37,21 @@ while number < end:
     number += batch
     print(number, flush=True)
 store.close()
+"""
+
+FORKS = """
+import os, sys
+import recprism.store.sql
+for first in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        sys.argv[3] = first
+        print(os.getpid(), flush=True)
+        break
+    os.waitpid(pid, 0)
+    print("killed", flush=True)
+else:
+    sys.exit()
 """
 
 
@@ -93,20 +109,28 @@ def test_what_was_acknowledged_survives_kills(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     rng = random.Random(7)
     acknowledged = 0
-    for _ in range(20):
-        command = writer(path, "u1", acknowledged, 10**9, 5)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None
-            acknowledged = int(running.stdout.readline())
+    # One process that has everything loaded forks the writers, whom we kill.
+    command = [sys.executable, "-c", FORKS + WRITER, str(path), "u1", "-1", str(10**9), "5"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        for _ in range(20):
+            parent.stdin.write(f"{acknowledged}\n")
+            pid = int(parent.stdout.readline())
+            acknowledged = int(parent.stdout.readline())
             time.sleep(rng.random() * 0.05)
-            running.kill()
-            acknowledged = max([acknowledged, *map(int, running.stdout.read().split())])
-        store = sqlite_store(path)
-        kept = [e.item for e in store.events_of("u1")]
-        store.close()
-        # A batch may be on the disk although its writer died before it could say so.
-        assert acknowledged <= len(kept) <= acknowledged + 5
-        assert kept == [f"i{n}" for n in range(len(kept))]
+            os.kill(pid, signal.SIGKILL)
+            while (line := parent.stdout.readline()) != "killed\n":
+                acknowledged = int(line)
+            store = sqlite_store(path)
+            kept = [e.item for e in store.events_of("u1")]
+            store.close()
+            # A batch may be on the disk although its writer died before it could say so.
+            assert acknowledged <= len(kept) <= acknowledged + 5
+            assert kept == [f"i{n}" for n in range(len(kept))]
+        parent.stdin.close()
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -223,4 +247,31 @@ def test_an_error_says_nothing_about_people(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such table: events") as told:
         store.events_of("someone")
     assert "someone" not in f"{told.value} {told.value.__cause__}"
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_reading_changes_no_file_of_others(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "store.sqlite"
+    if content is None:
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE notes (text TEXT)")
+        content = path.read_bytes()
+    path.write_bytes(content)
+    store = sqlite_store(path)
+    assert store.events_of("u1") == []
+    store.ping()
+    store.close()
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["store.sqlite"]
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    path.touch()
+    store = sqlite_store(path)
+    store.add_events([an_event()], NOW)
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(store.events_of("u1")) == 1
     store.close()

@@ -82,7 +82,7 @@ def leave_out(frames: Sequence[EventFrame], online: Online, reading: Reading) ->
     """Events without those of people who are left out."""
     kept = []
     for events in frames:
-        frame = _without(events.frame, "user", online.left_out)
+        frame = _without(events.frame, "user", online.left_out, time="time")
         reading.report.add("left-out", events.label, events.frame.height - frame.height)
         kept.append(replace(events, frame=frame))
     return kept
@@ -95,16 +95,19 @@ def rows_without(frame: pl.DataFrame, column: str, online: Online, note: Note) -
     return kept
 
 
-def _without(frame: pl.DataFrame, column: str, left_out: LeftOut) -> pl.DataFrame:
+def _without(
+    frame: pl.DataFrame, column: str, left_out: LeftOut, time: str | None = None
+) -> pl.DataFrame:
+    """Rows that are not of people who are left out, or lie at or after their moment."""
     users = as_text(frame[column])
     found = left_out(users.unique().drop_nulls().to_list())
     if not found:
         return frame
     known = pl.DataFrame({"id": list(found), "until": list(found.values())})
     until = users.to_frame("id").join(known, on="id", how="left", maintain_order="left")["until"]
-    if "time" not in frame.columns:
+    if time is None:
         return frame.filter(until.is_null())
-    return frame.filter(until.is_null() | (frame["time"] >= until))
+    return frame.filter(until.is_null() | (frame[time] >= until))
 
 
 def _section(kind: str, contexts: Sequence[str]) -> Events:

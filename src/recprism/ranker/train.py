@@ -28,14 +28,14 @@ from recprism.ranker.threads import one_thread
 from recprism.ranker.validate import (
     CHUNK,
     METRIC_K,
-    list_ndcg,
+    each_ndcg,
     mean_gates,
     prepare_samples,
     validate,
 )
 
-LEANINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Weights of the personal rule that validation chooses from."""
+LEANINGS = (0.0, 0.25, 0.5, 1.0)
+"""Weights of the personal rule that validation weighs."""
 AVERAGING = 0.98
 """Decay of the moving average of the weights, per batch; the average is what is kept."""
 Progress = Callable[[str, float], None]
@@ -195,11 +195,12 @@ class _Training:
 
 @torch.no_grad()
 def _lean_on_rule(network: Network, task: int, prepared: Samples, rule: int) -> float:
-    """Add the rule's number to the logit with the weight that validates best, and return it.
+    """Add the rule's number to the logit with the weight that validation speaks for; returns it.
 
-    The weight is a share of the spread of the logits, one of `LEANINGS`. A task with few lists
-    cannot learn from them how good a simple rule is; a single weight it can. In a funnel the number
-    is added at every step.
+    The weight is a share of the spread of the logits: the mean of `LEANINGS`, each counted by how
+    likely it is to be the best (see `_expected_best`). A task with few lists cannot learn from them
+    how good a simple rule is; a single weight it can. In a funnel the number is added at every
+    step.
     """
     if len(prepared.label) == 0:
         return 0.0
@@ -212,10 +213,26 @@ def _lean_on_rule(network: Network, task: int, prepared: Samples, rule: int) -> 
     number = torch.from_numpy(prepared.numbers[:, rule].astype(np.float32)).unsqueeze(1)
     spread = float(chain_logits(steps)[:, -1].std(correction=0))
     goal = [chain_logits(steps + w * spread * number)[:, -1].numpy() for w in LEANINGS]
-    best = LEANINGS[int(np.argmax([list_ndcg(logit, prepared, METRIC_K) for logit in goal]))]
+    weight = _expected_best(LEANINGS, [each_ndcg(logit, prepared, METRIC_K) for logit in goal])
     linear = cast(torch.nn.Linear, network.linear[task])
-    linear.weight[:, rule] += best * spread
-    return best
+    linear.weight[:, rule] += weight * spread
+    return weight
+
+
+def _expected_best(choices: Sequence[float], metrics: Sequence[NDArray[np.float64]]) -> float:
+    """The mean of `choices`, each weighted by exp(-z^2 / 2).
+
+    z is by how many standard errors of the paired difference its metric [lists] is below that of
+    the best. Where thousands of lists tell choices apart this is the best one; where a few dozen do
+    not, it is the middle of what they leave open, and not what was lucky.
+    """
+    if not len(metrics[0]):
+        return 0.0
+    best = max(metrics, key=lambda metric: float(metric.mean()))
+    lag = [best - metric for metric in metrics]
+    error = [gap.std() / np.sqrt(max(1, len(gap) - 1)) for gap in lag]
+    z = [gap.mean() / e if e > 0 else 0.0 for gap, e in zip(lag, error, strict=True)]
+    return float(np.average(choices, weights=np.exp(-np.square(z) / 2)))
 
 
 def _average(averaged: Any, current: Any, n_averaged: Any) -> None:

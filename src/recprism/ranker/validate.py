@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recprism.data.dataset import FloatArray
 from recprism.ranker.loss import tensors
@@ -52,13 +53,17 @@ def validate(network: Network, task: int, prepared: Samples) -> float:
 
 
 def list_ndcg(score: FloatArray, samples: Samples, k: int) -> float:
-    """Mean NDCG@k over lists with outcomes; the ideal counts outcomes that retrieval missed.
+    """Mean NDCG@k over lists with outcomes (see `each_ndcg`), 0 without any."""
+    found = each_ndcg(score, samples, k)
+    return float(found.mean()) if len(found) else 0.0
+
+
+def each_ndcg(score: FloatArray, samples: Samples, k: int) -> NDArray[np.float64]:
+    """NDCG@k of each list with outcomes; the ideal counts outcomes that retrieval missed.
 
     An item with several offers stands in a list once, at its best place, as in serving.
     """
     asked = samples.hits > 0
-    if not asked.any():
-        return 0.0
     lists = np.repeat(np.arange(len(samples)), np.diff(samples.offsets))
     order = np.lexsort((-score, lists))
     order = order[_is_first(lists[order], samples.item[order])]
@@ -68,7 +73,7 @@ def list_ndcg(score: FloatArray, samples: Samples, k: int) -> float:
     gain = samples.label[order] / np.log2(2.0 + rank) * (rank < k)
     dcg = np.bincount(lists, gain, len(samples))
     ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(2.0 + np.arange(k)))])
-    return float(np.mean(dcg[asked] / ideal[np.minimum(samples.hits[asked], k)]))
+    return np.asarray(dcg[asked] / ideal[np.minimum(samples.hits[asked], k)], np.float64)
 
 
 def _is_first(lists: np.ndarray, item: np.ndarray) -> np.ndarray:

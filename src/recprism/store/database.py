@@ -27,7 +27,7 @@ class Database(Protocol):
         ...
 
     def make(self) -> None:
-        """Make the place for the first table."""
+        """Make the place for the first table; again is fine."""
         ...
 
     def turn(self) -> AbstractContextManager[object]:
@@ -46,8 +46,11 @@ class Database(Protocol):
         """SQL for whether the text of one column contains the parameter `value`."""
         ...
 
-    def wipe(self, engine: Engine, tables: Sequence[str]) -> None:
-        """After rows of `tables` were removed, remove their bytes as well."""
+    def wipe(self, engine: Engine, tables: Sequence[str], user: str | None = None) -> None:
+        """After rows of `tables` were removed, remove their bytes as well.
+
+        With `user`, an erased one, to the last copy of the id, whatever it takes.
+        """
         ...
 
     def rewrite(self, engine: Engine) -> None:

@@ -96,7 +96,7 @@ class PostgresDatabase:
     def contains(self, column: str, value: str) -> str:
         return f"strpos({column}, :{value}) > 0"
 
-    def wipe(self, engine: Engine, tables: Sequence[str]) -> None:
+    def wipe(self, engine: Engine, tables: Sequence[str], user: str | None = None) -> None:  # noqa: ARG002
         with engine.connect() as connection:
             connection.exec_driver_sql("SET statement_timeout = 0")
             try:

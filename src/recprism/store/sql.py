@@ -7,6 +7,7 @@ transaction that excludes others of its kind, so that one code holds for both da
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ class SqlStore:
             removed = erasing.remove(connection, user, found or erasing.Traces())
             connection.execute(delete(erasures).where(erasures.c.digest == digest))
             connection.execute(insert(erasures), {"digest": digest, "time": to_us(now)})
-        self._wipe(events.name, impressions.name, people.name)
+        self._wipe(events.name, impressions.name, people.name, user=user)
         return removed
 
     def erased_at(self, digest: str) -> datetime | None:
@@ -273,12 +274,11 @@ class SqlStore:
                 yield connection
                 connection.commit()
 
-    def _wipe(self, *tables: str) -> None:
+    def _wipe(self, *tables: str, user: str | None = None) -> None:
         with self._plain_errors():
             engine = self._open(writing=True)
             assert engine is not None
-            with self.database.turn():
-                self.database.wipe(engine, tables)
+            self.database.wipe(engine, tables, user)
 
     def _open(self, *, writing: bool) -> Engine | None:
         """The pool of a store with tables of this version; None when there is nothing to read."""
@@ -304,6 +304,7 @@ class SqlStore:
 
     def _make_tables(self, engine: Engine) -> int:
         """Make the tables unless another process was quicker; returns their version."""
+        self.database.make()
         with self.database.turn(), engine.connect() as connection:
             self.database.begin(connection, ["tables"])
             if (found := self.database.version(connection)) == 0:
@@ -316,7 +317,7 @@ class SqlStore:
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise self.database.translate(error) from error
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +24,9 @@ from sqlalchemy.pool import QueuePool
 
 from recprism.atomic import use_write_ahead_log
 from recprism.errors import DiskFull, RecPrismError, StoreError, is_disk_full
+from recprism.store.leftovers import holds
 
-_BUSY_S = 10.0
+_BUSY_S = 30.0
 _READERS: Final = 8
 _MOST_READERS: Final = 64
 _PRIVATE: Final = 0o600
@@ -55,7 +58,10 @@ class SqliteFile:
 
     def make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+        if not self.path.exists():
+            _make_private(self.path)
+        with closing(self._open()) as db:
+            use_write_ahead_log(db)
 
     def turn(self) -> threading.Lock:
         return self._turn
@@ -70,20 +76,16 @@ class SqliteFile:
     def contains(self, column: str, value: str) -> str:
         return f"instr({column}, :{value}) > 0"
 
-    def wipe(self, engine: Engine, tables: Sequence[str]) -> None:  # noqa: ARG002
+    def wipe(self, engine: Engine, tables: Sequence[str], user: str | None = None) -> None:  # noqa: ARG002
         # `secure_delete` has overwritten the rows; the write-ahead log still has them.
-        with engine.connect() as connection:
-            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-        if busy:
-            raise StoreError(
-                f"The rows are removed from the store `{self.path}`, but another process reads "
-                "its log, which still holds them. Erase once more when that process is done."
-            )
+        self._fold_log(engine)
+        if user is not None and holds(self.path, user):
+            self.rewrite(engine)
 
     def rewrite(self, engine: Engine) -> None:
-        with engine.connect() as connection:
+        with self._turn, engine.connect() as connection:
             connection.exec_driver_sql("VACUUM")
-        self.wipe(engine, ())
+        self._fold_log(engine)
 
     def translate(self, error: Exception) -> RecPrismError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
@@ -94,6 +96,16 @@ class SqliteFile:
             "SQLite file of RecPrism that you may write, or name another one under `store: url:`."
         )
 
+    def _fold_log(self, engine: Engine) -> None:
+        """Move the write-ahead log into the file and empty it."""
+        with self._turn, engine.connect() as connection:
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if busy:
+            raise StoreError(
+                f"The rows are removed from the store `{self.path}`, but another process reads "
+                "its log, which still holds them. Erase once more when that process is done."
+            )
+
     def _open(self) -> sqlite3.Connection:
         # Without `isolation_level=None` Python would begin transactions of its own.
         db = sqlite3.connect(
@@ -102,9 +114,6 @@ class SqliteFile:
         try:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                use_write_ahead_log(db)
             self._keep_private()
         except BaseException:
             db.close()
@@ -120,6 +129,24 @@ class SqliteFile:
                     path.chmod(_PRIVATE)
             except OSError:  # not there, or on a disk that cannot be written
                 continue
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that only its owner may read, unless another one was quicker.
+
+    It is made under another name, because closing a file lets go of all locks of this process on
+    it, and somebody else may have opened it already.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(descriptor)
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        return
+    except OSError:  # a disk that knows no second names
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+    finally:
+        os.unlink(name)
 
 
 def _first_line(error: BaseException) -> str:
