@@ -286,3 +286,10 @@ def _answers(port: int) -> bool:
         return found.get("/readyz")[0] == 200
     except (OSError, HTTPException):
         return False
+
+
+def test_a_store_that_is_of_no_use_is_refused_before_anything_starts(own_shop: Path) -> None:
+    (own_shop / ".recprism" / "store.sqlite").write_bytes(b"no database" * 1000)
+    result = run("serve", own_shop, "--port", free_port())
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 2)
+    assert "store.sqlite" in result.stderr

@@ -17,10 +17,11 @@ from recprism.data.events import CONTEXT, EventFrame
 from recprism.data.ids import as_text
 from recprism.data.reading import Note, Reading
 from recprism.project.schema import Events, Period, ProjectFile
+from recprism.records import DISMISS
 
 LABEL: Final = "store"
 """How reports name the store."""
-NOT_LEARNED: Final = frozenset({"dismiss"})
+NOT_LEARNED: Final = frozenset({DISMISS})
 """Actions that say the contrary of interest, which signals would take for interest."""
 
 LeftOut = Callable[[Sequence[str]], Mapping[str, int]]

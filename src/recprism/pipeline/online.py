@@ -16,7 +16,7 @@ from recprism.data.online import SCHEMA, Online, contexts_of
 from recprism.data.times import OPEN_END, from_micros, to_micros
 from recprism.model import Learned
 from recprism.project import Project
-from recprism.records import DISMISS, Event
+from recprism.records import Event
 from recprism.store import Store, open_project_store
 
 _PAGE = 20_000
@@ -36,7 +36,7 @@ class Observed:
 
 
 def read_store(project: Project, digest: Digest | None = None, *, purge: bool = False) -> Observed:
-    """Everything in a project's store that a training needs to know; dismissals are no interest.
+    """Everything in a project's store that a training needs to know.
 
     What is older than `privacy.retention` is not read, and with `purge` removed from the store.
     With `digest`, rows of erased people from before their erasure are left out of the sources too.
@@ -47,8 +47,7 @@ def read_store(project: Project, digest: Digest | None = None, *, purge: bool = 
         pages, last = [_frame([], contexts)], 0
         for page in _pages(store):
             last = page[-1][0]
-            telling = [event for _, event in page if event.action != DISMISS]
-            pages.append(_frame(telling, contexts))
+            pages.append(_frame([event for _, event in page], contexts))
         events = _retained(project, pl.concat(pages), store if purge else None)
         quiet, erasures = store.unpersonalized(), store.erasures()
         learned = Learned(store.identity() if last else "", last)

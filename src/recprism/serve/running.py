@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from recprism.errors import UsageError
@@ -58,11 +59,12 @@ def serve(directory: Path, host: str, port: int, workers: int) -> None:
     """Serve a project until the process is told to stop (SIGTERM or SIGINT).
 
     Raises `UsageError` for an address that cannot be bound, or must not be: one that others can
-    reach, while there is no key.
+    reach, while there is no key; and `StoreError` for a store that cannot be used, or has to be
+    brought up to date first.
     """
     project = load_project(directory)
     is_local = is_loopback(host)
-    check_keys(project, host, is_local)
+    check_store(project, host, is_local)
     bound = bind(host, port)
     plan = Plan(
         directory=str(project.path.resolve()),
@@ -98,18 +100,21 @@ def supervise(bound: socket.socket, workers: int) -> None:
         backlog=BACKLOG,
         timeout_worker_healthcheck=HEALTHY_S,
     )
-    Multiprocess(config, sockets=[bound]).run()
+    supervisor = Multiprocess(config, sockets=[bound])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise UsageError("No worker could start; the lines above say why.")
 
 
-def check_keys(project: Project, host: str, is_local: bool) -> None:
-    """Raise `UsageError` where others could reach a server that has no key."""
-    if is_local:
-        return
+def check_store(project: Project, host: str, is_local: bool) -> None:
+    """Raise `StoreError` for a store that is of no use, and `UsageError` where others could reach
+    a server that has no key."""
     from recprism.store import open_project_store
 
     store = open_project_store(project)
     try:
-        has_key = any(key.revoked is None for key in store.keys())  # noqa: SIM118
+        store.ping()
+        has_key = is_local or any(key.revoked is None for key in store.keys())  # noqa: SIM118
     finally:
         store.close()
     if not has_key:
