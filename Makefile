@@ -1,4 +1,4 @@
-# RecPrism: demo test check bench docs. Needs only Python 3.11 to 3.13, make and a package index.
+# RecPrism: demo serve test check bench docs. Needs only Python 3.11 to 3.13, make and a package index.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -6,11 +6,15 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 TORCH = $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test check bench docs
+.PHONY: demo serve test check bench docs
 
 # Build, train and question the grocery project in demo/. A second run reuses what is there.
 demo: $(VENV)/.stamp-demo
 	@$(PYTHON) -m recprism.cli.demo demo
+
+# Answer over HTTP from the demo, which is built first where it is not there yet. PORT=8000
+serve: demo
+	@$(VENV)/bin/recprism serve demo $(if $(PORT),--port $(PORT))
 
 # The whole test suite.
 test: $(VENV)/.stamp-dev

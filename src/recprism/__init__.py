@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recprism.client import AsyncClient, Client
     from recprism.engine import Engine
     from recprism.engine import open_engine as open
     from recprism.errors import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         NotTrained,
         ProjectError,
         RecPrismError,
+        ServiceError,
         StoreError,
         UnknownName,
         UsageError,
@@ -42,6 +44,8 @@ __all__ = [
     "Answer",
     "Artifact",
     "ArtifactError",
+    "AsyncClient",
+    "Client",
     "DataError",
     "DiskFull",
     "Engine",
@@ -52,6 +56,7 @@ __all__ = [
     "Project",
     "ProjectError",
     "RecPrismError",
+    "ServiceError",
     "StoreError",
     "UnknownName",
     "UsageError",
@@ -69,6 +74,8 @@ _ERRORS = {name for name in __all__ if name.endswith("Error")} | {
 }
 _PLACES = {
     **{name: ("recprism.errors", name) for name in _ERRORS},
+    "Client": ("recprism.client", "Client"),
+    "AsyncClient": ("recprism.client", "AsyncClient"),
     "Answer": ("recprism.records", "Answer"),
     "Event": ("recprism.records", "Event"),
     "Project": ("recprism.project", "Project"),

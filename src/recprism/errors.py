@@ -83,6 +83,17 @@ class UsageError(RecPrismError):
     """A call or command line that cannot be meant as written."""
 
 
+class UnknownItem(UsageError):
+    """An id that no item of a kind has."""
+
+    def __init__(self, kind: str, item: str, n_items: int) -> None:
+        self.kind, self.item = kind, item
+        super().__init__(
+            f"`{kind}` has no item `{item}` among its {n_items:,}. "
+            "Ids are text, written exactly as in the source."
+        )
+
+
 class NotTrained(RecPrismError):
     """A project without a usable artifact was asked for lists."""
 
@@ -111,6 +122,31 @@ class ArtifactError(RecPrismError):
 
 class StoreError(RecPrismError):
     """The store of live events cannot be read or written."""
+
+
+class ServiceError(RecPrismError):
+    """A service answered with an error, or not at all (`status` is 0 then).
+
+    `code` is short and stable, `field` the part of the request at fault, `retry_after_s` when to
+    try again, where the service says so.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.status, self.code, self.message = status, code, message
+        self.field, self.hint, self.request_id = field, hint, request_id
+        self.retry_after_s = retry_after_s
+        place = f" (`{field}`)" if field else ""
+        super().__init__(f"{code}{place}: {message}" + (f" {hint}" if hint else ""))
 
 
 class LLMUnavailable(RecPrismError):

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+DISMISS: Final = "dismiss"
+"""The action by which somebody says that an item shall not be shown to them; no interest in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 from recprism.data.dataset import DAY_US
 from recprism.data.times import OPEN_END, OPEN_START
 from recprism.engine.later import FromLog
+from recprism.engine.standing import Standings
 from recprism.engine.states import States
 from recprism.model import Model
 from recprism.ranker.features import (
@@ -197,7 +198,9 @@ def serving(shop: SignalShop) -> tuple[Model, States]:
         {},
         CUT,
     )
-    return model, States(model, [FromLog(ground.catalog, shop.log, CUT)], MemoryStore())
+    return model, States(
+        model, Standings(model, MemoryStore()), [FromLog(ground.catalog, shop.log, CUT)]
+    )
 
 
 def asked(shop: SignalShop, task: str) -> Occasions:

@@ -16,10 +16,12 @@ from recprism.cli import (
     export_user,
     forget,
     init,
+    keys,
     llm,
     profile,
     recommend,
     schema,
+    serve,
     similar,
     store,
     templates,
@@ -47,6 +49,8 @@ app.command("profile")(profile.profile)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("classify")(classify.classify)
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
 app.command("forget")(forget.forget)
 app.command("export-user")(export_user.export_user)

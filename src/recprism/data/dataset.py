@@ -56,6 +56,11 @@ class Ids:
     def __getitem__(self, row: int) -> str:
         return self._outside[row]
 
+    @cached_property
+    def in_order(self) -> list[str]:
+        """All ids, sorted by code points."""
+        return sorted(self._outside)
+
     def rows(self, outside: pl.Series) -> IntArray:
         """Row numbers of many ids, shape [len(outside)], -1 for unknown ones and nulls."""
         table = pl.DataFrame({"id": self.values}).with_row_index("row")

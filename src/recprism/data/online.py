@@ -16,10 +16,11 @@ import polars as pl
 from recprism.data.events import CONTEXT, EventFrame
 from recprism.data.reading import LeftOut, Reading
 from recprism.project.schema import Events, Period, ProjectFile
+from recprism.records import DISMISS
 
 LABEL: Final = "store"
 """How reports name the store."""
-NOT_LEARNED: Final = frozenset({"dismiss"})
+NOT_LEARNED: Final = frozenset({DISMISS})
 """Actions that say the contrary of interest, which signals would take for interest."""
 
 SCHEMA: Final = {

@@ -6,9 +6,12 @@ explains. Nothing here imports torch.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from recprism.artifact import ArtifactShelf, read_manifest
-from recprism.data.dataset import UNKNOWN, KindTable
+from recprism.data.dataset import UNKNOWN, Ids, KindTable
 from recprism.data.live import load_events
 from recprism.data.times import from_micros
 from recprism.engine.evidence import Asked, Explainer
@@ -27,17 +30,21 @@ from recprism.engine.later import FromSources, FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import (
     UNEXPLAINED,
+    Shown,
     choose,
     own_text,
     reasons_of,
     words_of_context,
     write_list,
 )
+from recprism.engine.shows import Shows
 from recprism.engine.similar import nearest_items
+from recprism.engine.standing import Standings
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
+from recprism.engine.watch import StopWatch, Watch
 from recprism.engine.wishing import Applied, Wishing, wished_first
-from recprism.errors import UnknownName, UsageError
+from recprism.errors import UnknownItem, UnknownName, UsageError
 from recprism.llm import Door, State, has_roles, most_telling, open_door
 from recprism.model import Model, open_model
 from recprism.profiles.habits import LabelTable
@@ -45,13 +52,18 @@ from recprism.profiles.profile import Profile, ProfileSetting, build_profile
 from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
 from recprism.project import load_project
-from recprism.records import Answer, Event
-from recprism.signals.plan import TaskPlan
+from recprism.project.edits import apply_sound, read_edits
+from recprism.project.schema import ProjectFile
+from recprism.records import Answer, Event, RankedList
+from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
 from recprism.store import AddResult, Erasures, MemoryStore, Store, open_project_store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+Recorder = Callable[[Answer, datetime], None]
+"""Takes an answer that was shown, and when, on the real clock (UTC)."""
+_log = logging.getLogger(__name__)
 EMPTY_QUERY = "A query needs words; found only blanks."
 
 
@@ -63,6 +75,10 @@ class Engine:
     training. `door` leads to the language model; None where no role of it is on. The engine owns
     it and closes it. Whoever `erasures` know is a stranger with nothing but what they did since.
     Safe to share between threads as far as the store is.
+
+    `started` is when the clock of the data began to run (of `time.monotonic`), for processes that
+    shall agree on it. `recorder` takes answers that are to be recorded, the store itself unless
+    somebody else is put there; shows that a cap counts go to the store before the answer.
     """
 
     def __init__(
@@ -74,13 +90,17 @@ class Engine:
         artifact_id: str = "in-memory",
         door: Door | None = None,
         erasures: Erasures | None = None,
+        started: float | None = None,
     ) -> None:
         if not isinstance(model, Model):  # a published artifact, as `train` returns it
             artifact_id, model = model.id, open_model(model.path)
         self.model, self.artifact_id, self.door = model, artifact_id, door
         self.store = store if store is not None else MemoryStore()
-        later = [*later, FromStore(model, self.store)]
-        self._states = States(model, later, self.store, erasures)
+        self.trained_project = model.project
+        self.recorder: Recorder = self.store.record_impressions
+        self.watch: Watch | None = None
+        standings = Standings(model, self.store, erasures)
+        self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
@@ -109,22 +129,58 @@ class Engine:
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
         """
-        started = time.perf_counter()
+        began, stop_watch = time.perf_counter(), StopWatch(self.watch)
         plans = self._plans(tasks)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
-        moment = self._states.moment(at)
         read, applied = self._wish_of(query, user)
-        heard: list[State] = [] if read is None else [read.llm]
         if read is not None:
             plans = wished_first(plans, read.intent, chosen=tasks is not None)
-        state = self._states.of(
-            user, moment, context=context, wish=applied.vector, barred=applied.barred
-        )
+        stop_watch.end("wish")
+        state = self._state(user, at, context=context, wish=applied.vector, barred=applied.barred)
+        now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
+        shows = Shows(self.store, plans, user, now) if record and user is not None else None
         binder = Binder(self.model.snapshot, state)
+        stop_watch.end("state")
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
+        wanted += 0 if shows is None else shows.n_full
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
-        shown = choose(self.model, ranked, size)
+        for one in ranked:
+            stop_watch.ranked(one.plan.name, len(one))
+        stop_watch.end("rank")
+        if shows is None:
+            shown = choose(self.model, ranked, size)
+        else:
+            shown = shows.choose(self.model, ranked, size, request_id, self.artifact_id)
+        stop_watch.end("choose")
+        lists, states = self._write(shown, binder, user, read, explain=explain)
+        stop_watch.end("explain")
+        answer = Answer(
+            request_id=request_id,
+            user=user,
+            at=from_micros(state.at),
+            cold=state.is_cold,
+            artifact=self.artifact_id,
+            took_ms=(time.perf_counter() - began) * 1000.0,
+            lists=lists,
+            wish=None if read is None else read.intent.to_dict(),
+            llm=most_telling(states),
+        )
+        if shows is not None:
+            self._record(answer, shows.tasks, now)
+        return answer
+
+    def _write(
+        self,
+        shown: Sequence[Shown],
+        binder: Binder,
+        user: str | None,
+        read: Read | None,
+        *,
+        explain: bool,
+    ) -> tuple[dict[str, RankedList], list[State]]:
+        """The lists as they leave, and how asking the language model went."""
+        heard: list[State] = [] if read is None else [read.llm]
         conditions = () if read is None else read.intent.conditions()
         reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
         if explain:
@@ -132,23 +188,18 @@ class Engine:
             reasons, states = reasons_of(shown, explainer, self.door, user)
             heard += states
         lists = {
-            one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
+            one.ranked.plan.name: write_list(
+                self.model, self._titles, one, binder.user, told, conditions
+            )
             for one, told in zip(shown, reasons, strict=True)
         }
-        answer = Answer(
-            request_id=new_request_id(),
-            user=user,
-            at=from_micros(moment),
-            cold=state.is_cold,
-            artifact=self.artifact_id,
-            took_ms=(time.perf_counter() - started) * 1000.0,
-            lists=lists,
-            wish=None if read is None else read.intent.to_dict(),
-            llm=most_telling(heard),
-        )
-        if record:
-            self.store.record_impressions(answer, datetime.now(UTC).replace(tzinfo=None))
-        return answer
+        return lists, heard
+
+    def _record(self, answer: Answer, recorded: Container[str], now: datetime) -> None:
+        """Hand over what is shown in the lists that are not `recorded` yet."""
+        left = {name: one for name, one in answer.lists.items() if name not in recorded}
+        if left:
+            self.recorder(replace(answer, lists=left), now)
 
     def _wish_of(self, query: str | None, user: str | None) -> tuple[Read | None, Applied]:
         """How a wish is read, None without one, and what it comes to."""
@@ -201,7 +252,7 @@ class Engine:
         more than the facts; asking takes up to the role's deadline.
         """
         model = self.model
-        state = self._states.of(user, self._states.moment(at))
+        state = self._state(user, at)
         taste = model.snapshot.taste.fold_in(state.item, state.time, state.at)
         setting = ProfileSetting(
             catalog=model.catalog,
@@ -224,7 +275,7 @@ class Engine:
         """
         plan = self._plans([task])[0]
         item_idx = self._item(plan.kind, item)
-        state = self._states.of(user, self._states.moment(at))
+        state = self._state(user, at)
         binder = Binder(self.model.snapshot, state)
         ranked = rank(self.model, binder, plan)
         position = ranked.position(item_idx)
@@ -301,7 +352,7 @@ class Engine:
     ) -> dict[str, list[str]]:
         """Item ids by the main number of each signal alone, best first, to compare in tables."""
         plan = self._plans([task])[0]
-        state = self._states.of(user, self._states.moment(at))
+        state = self._state(user, at)
         model = self.model
         shortlist = make_shortlist(
             Binder(model.snapshot, state), plan, model.project.ranker.shortlist
@@ -316,12 +367,44 @@ class Engine:
     def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:
         """All ranked candidates of one task, for tools that look behind a list."""
         plan = self._plans([task])[0]
-        state = self._states.of(user, self._states.moment(at))
+        state = self._state(user, at)
         return rank(self.model, Binder(self.model.snapshot, state), plan)
 
     def state(self, user: str | None, at: datetime | str | None = None) -> UserState:
         """What is known of a user at a moment, for tools that look behind a list."""
-        return self._states.of(user, self._states.moment(at))
+        return self._state(user, at)
+
+    def ids(self, kind: str) -> Ids:
+        """The ids of a kind's items. Raises `UnknownName`."""
+        return self._kind(kind).ids
+
+    def title(self, kind: str, item: str) -> str:
+        """The title of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
+        return self._titles.of(self._item(self._kind(kind), item))
+
+    def labels(self, kind: str, item: str) -> dict[str, str]:
+        """The labels of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
+        return self._titles.labels_of(self._item(self._kind(kind), item))
+
+    def now(self) -> datetime:
+        """The present on the clock of the sources."""
+        return self._states.now()
+
+    def with_tasks(self, project: ProjectFile) -> Engine:
+        """This engine with the tasks of another project file, of the same names and kinds.
+
+        Everything else is shared, what was learned too. Raises `UnknownName` for a label that the
+        items do not have.
+        """
+        other = copy(self)
+        changed = self.model.project.model_copy(update={"tasks": project.tasks})
+        other.model = replace(self.model, project=changed)
+        compile_tasks(changed, self.model.catalog)
+        return other
+
+    def _state(self, user: str | None, at: datetime | str | None, **asked: Any) -> UserState:
+        """The state of a user at a moment, None being now."""
+        return self._states.of(user, self._states.moment(at), is_now=at is None, **asked)
 
     def _plans(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
         plans = self.model.plans
@@ -338,10 +421,7 @@ class Engine:
     def _item(self, kind: KindTable, item: str) -> int:
         number = kind.ids.index(item)
         if number == UNKNOWN:
-            raise UsageError(
-                f"`{kind.name}` has no item `{item}` among its {len(kind):,}. "
-                "Ids are text, written exactly as in the source."
-            )
+            raise UnknownItem(kind.name, item, len(kind))
         return kind.start + number
 
     def _explainer(self, binder: Binder, query: str | None) -> Explainer:
@@ -355,7 +435,11 @@ class Engine:
 
 
 def open_engine(
-    path: Path | str, store: Store | None = None, *, door: Door | None = None
+    path: Path | str,
+    store: Store | None = None,
+    *,
+    door: Door | None = None,
+    started: float | None = None,
 ) -> Engine:
     """The engine of a project directory: its current artifact, its store, and its language model.
 
@@ -379,7 +463,34 @@ def open_engine(
         later.append(FromSources(load_events(project, model.catalog, since=since, left_out=gone)))
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
-    return Engine(model, store, later=later, artifact_id=folder.name, door=door, erasures=erasures)
+    engine = Engine(
+        model,
+        store,
+        later=later,
+        artifact_id=folder.name,
+        door=door,
+        erasures=erasures,
+        started=started,
+    )
+    return edited(engine, project.path)
+
+
+def edited(engine: Engine, directory: Path) -> Engine:
+    """The engine with the changes of tasks that the project at `directory` keeps.
+
+    A change that does not fit the tasks that were trained is left out, and noted in the log.
+    """
+    trained, edits = engine.trained_project, read_edits(directory)
+    if not edits and engine.model.project is trained:
+        return engine
+    changed, problems = apply_sound(trained, edits)
+    for problem in problems:
+        _log.warning("%s", problem)
+    try:
+        return engine.with_tasks(changed)
+    except UnknownName as error:
+        _log.warning("the changes of tasks are left out: %s", error)
+        return engine
 
 
 def new_request_id() -> str:

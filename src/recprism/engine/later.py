@@ -12,12 +12,23 @@ from typing import Protocol
 
 import numpy as np
 
-from recprism.data.dataset import UNKNOWN, Catalog, EventLog, FloatArray, IntArray, LongArray
+from recprism.data.dataset import (
+    UNKNOWN,
+    BoolArray,
+    Catalog,
+    EventLog,
+    FloatArray,
+    IntArray,
+    LongArray,
+)
 from recprism.data.live import LiveEvents
 from recprism.data.times import from_micros, to_micros
 from recprism.model import Model
-from recprism.records import Event
+from recprism.records import DISMISS, Event
 from recprism.store import Mark, Store
+
+DISMISSED = -2
+"""The code of `DISMISS` among a user's live events."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +57,6 @@ class OwnEvents:
             {name: codes[span] for name, codes in log.context.items()},
         )
 
-    def since(self, time: int) -> OwnEvents:
-        """The events at or after a moment (microseconds)."""
-        first = int(np.searchsorted(self.time, time))
-        return OwnEvents(
-            self.item[first:],
-            self.action[first:],
-            self.time[first:],
-            self.value[first:],
-            self.session[first:],
-            {name: codes[first:] for name, codes in self.context.items()},
-        )
-
     @staticmethod
     def join(parts: Sequence[OwnEvents]) -> OwnEvents:
         """All events of `parts`, ordered by time (ties in the order of the parts)."""
@@ -82,6 +81,17 @@ class OwnEvents:
                 )[order]
                 for name in names
             },
+        )
+
+    def take(self, keep: BoolArray) -> OwnEvents:
+        """The events at `keep` [n]."""
+        return OwnEvents(
+            self.item[keep],
+            self.action[keep],
+            self.time[keep],
+            self.value[keep],
+            self.session[keep],
+            {name: codes[keep] for name, codes in self.context.items()},
         )
 
 
@@ -118,7 +128,8 @@ class FromSources:
 class FromStore:
     """Later events from the store, mapped onto the catalog; unknown items are skipped.
 
-    Without those that the model has learned.
+    Without those that the model has learned. Events with the action `dismiss` come with the code
+    `DISMISSED`, whatever the catalog knows, and always: a training does not end a dismissal.
     """
 
     def __init__(self, model: Model, store: Store) -> None:
@@ -136,9 +147,18 @@ class FromStore:
             for name, values in catalog.contexts.items()
         }
 
-    def of(self, user: str, before: int) -> OwnEvents | None:
+    def of(self, user: str, before: int, *, is_now: bool = False) -> OwnEvents | None:
+        """The user's live events before a moment.
+
+        Where that moment `is_now` everything that was acknowledged has happened, whatever the clock
+        of the worker or client that gave it its time: what lies ahead counts as a moment ago.
+        """
         events = self._store.events_of(user, self._learned)
-        rows = [row for event in events if (row := self._row(event, before)) is not None]
+        if self._learned is not None:
+            earlier = self._store.events_of(user)
+            fresh = [event for event in events if event.action != DISMISS]
+            events = fresh + [event for event in earlier if event.action == DISMISS]
+        rows = [row for event in events if (row := self._row(event, before, is_now)) is not None]
         if not rows:
             return None
         item, action, time, value = map(np.array, zip(*(row[:4] for row in rows), strict=True))
@@ -155,13 +175,17 @@ class FromStore:
             context,
         )
 
-    def _row(self, event: Event, before: int) -> tuple[int, int, int, float, dict[str, int]] | None:
+    def _row(
+        self, event: Event, before: int, is_now: bool
+    ) -> tuple[int, int, int, float, dict[str, int]] | None:
         """One event in codes; None for what the catalog does not know or what came later."""
         kind = self._catalog.kinds.get(event.kind)
-        action = self._actions.get(event.action)
+        action = DISMISSED if event.action == DISMISS else self._actions.get(event.action)
         if kind is None or action is None or event.time is None:
             return None
         number, time = kind.ids.index(event.item), to_micros(event.time)
+        if is_now:
+            time = min(time, before - 1)
         if number == UNKNOWN or time >= before:
             return None
         value = float("nan") if event.value is None else event.value

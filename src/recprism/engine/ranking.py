@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import DAY_US, UNKNOWN, FloatArray, IntArray
+from recprism.data.dataset import DAY_US, UNKNOWN, BoolArray, FloatArray, IntArray
 from recprism.lists import Candidates
 from recprism.lists.formula import Formula
 from recprism.model import Model
@@ -48,6 +48,24 @@ class Ranked:
 
     def __len__(self) -> int:
         return len(self.candidates)
+
+    def take(self, keep: BoolArray) -> Ranked:
+        """The candidates at `keep` [n], in the same order."""
+        return replace(
+            self,
+            candidates=self.candidates.take(keep),
+            score=self.score[keep],
+            probability=self.probability[keep],
+            columns=self.columns[keep],
+            retrieved=self.retrieved[keep],
+            features=None
+            if self.features is None
+            else Features(self.features.numbers[keep], self.features.codes[keep]),
+            earlier=self.earlier[keep],
+            terms=None
+            if self.terms is None
+            else {name: values[keep] for name, values in self.terms.items()},
+        )
 
     def position(self, item_idx: int) -> int:
         """Rank of an item counted from 0, -1 when it is not here."""

@@ -93,7 +93,7 @@ def write_list(
     """
     ranked, plan = shown.ranked, shown.ranked.plan
     positions = shown.picks.positions
-    slots = _slots(model, shown)
+    slots = slots_of(model, shown)
     goal = plan.spec.goal
     items = []
     for i, position in enumerate(positions):
@@ -148,7 +148,7 @@ def slot_rules(plan: TaskPlan) -> SlotRules | None:
     return compile_slots(plan.spec.slots, plan.kind.offers.placement_values)
 
 
-def _slots(model: Model, shown: Shown) -> list[str | None]:
+def slots_of(model: Model, shown: Shown) -> list[str | None]:
     """A slot, or none, for each item shown: those that maximize the expected responses."""
     plan, positions = shown.ranked.plan, shown.picks.positions
     rules, offers = slot_rules(plan), plan.kind.offers

@@ -12,12 +12,12 @@ from recprism.content.encoder import Encoder, open_encoder
 from recprism.content.vectors import encode_queries
 from recprism.data.dataset import UNKNOWN, BoolArray, FloatArray
 from recprism.data.times import from_micros, parse_time, to_micros
-from recprism.engine.later import LaterEvents, OwnEvents
+from recprism.engine.later import DISMISSED, FromStore, LaterEvents, OwnEvents
+from recprism.engine.standing import Standings
 from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
 from recprism.profiles.state import UserState, usual_context
-from recprism.store import Erasures, PeopleStore
 
 VIEWING = "viewing"
 """The context key that names the item the user looks at."""
@@ -29,13 +29,14 @@ class States:
     def __init__(
         self,
         model: Model,
+        standings: Standings,
         later: Sequence[LaterEvents],
-        store: PeopleStore,
-        erasures: Erasures | None = None,
+        live: FromStore | None = None,
+        started: float | None = None,
     ) -> None:
-        self._model, self._later = model, later
-        self._store, self._erasures = store, erasures
-        self._started = time.monotonic()
+        self._model, self._standings = model, standings
+        self._later, self._live = later, live
+        self._started = time.monotonic() if started is None else started
         self._encoder: Encoder | None = None
 
     def now(self) -> datetime:
@@ -58,29 +59,36 @@ class States:
         user: str | None,
         at: int,
         *,
+        is_now: bool = False,
         context: Mapping[str, Any] | None = None,
         wish: FloatArray | None = None,
         barred: BoolArray | None = None,
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
-        Whoever does not want personal lists is a stranger without a past; whoever was erased has
-        none from before that. Raises `UnknownName` for a context that the project does not have,
-        `UsageError` for a value of it, or a viewed item, that nobody knows.
+        With `is_now`, `at` is the present, and all that the store holds lies before it. What counts
+        of whom is up to `Standings`.
+
+        Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
+        of it, or a viewed item, that nobody knows.
         """
         model = self._model
-        user = user if self._is_personal(user) else None
-        erased = None if user is None or self._erasures is None else self._erasures.of(user)
-        user_idx = UNKNOWN if user is None else model.catalog.users.ids.index(user)
-        if erased is not None and model.learned.erased.get(erased[0]) != erased[1]:
-            user_idx = UNKNOWN  # the artifact learned from what they wanted gone
+        standing = self._standings.of(user)
+        user, user_idx = standing.user, standing.user_idx
         parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
         if user is not None:
             found = (source.of(user, at) for source in self._later)
             parts += [own for own in found if own is not None]
-        own = OwnEvents.join(parts)
-        if erased is not None:
-            own = own.since(erased[1])
+        live = None
+        if user is not None and self._live is not None:
+            live = self._live.of(user, at, is_now=is_now)
+        own = OwnEvents.join(parts if live is None else [*parts, live])
+        if standing.since is not None:
+            own = own.take(own.time >= standing.since)
+        dismissed = own.action == DISMISSED
+        away = own.take(dismissed)
+        if len(away):
+            own = own.take(~dismissed)
         asked = dict(context or {})
         viewing = self._viewed(asked.pop(VIEWING, None))
         return UserState(
@@ -95,11 +103,9 @@ class States:
             viewing=viewing,
             wish=wish,
             barred=barred,
+            dismissed=away.item,
+            dismissed_time=away.time,
         )
-
-    def _is_personal(self, user: str | None) -> bool:
-        person = None if user is None else self._store.person(user)
-        return person is None or person.personalize
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of words that somebody wishes with, [n, encoder size]; zeros for words that

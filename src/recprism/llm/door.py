@@ -57,8 +57,8 @@ class Price:
 class Door:
     """Asks models for roles. `open_backend` makes the backend of a model when it is first needed.
 
-    A role that is not in `roles` is off. Only `fields` reach a prompt. Safe to share between
-    threads.
+    A role that is not in `roles` is off. Only `fields` reach a prompt. `on_outcome` is told role
+    and state of every question, for metrics. Safe to share between threads.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Door:
     ) -> None:
         self.name, self.roles, self.fields = name, dict(roles), frozenset(fields)
         self.ledger = ledger or Ledger(None)
+        self.on_outcome: Callable[[str, State], None] | None = None
         self._open_backend, self._prices = open_backend, dict(prices or {})
         self._backends: dict[str, asyncio.Task[Backend]] = {}
         self._loop = _Loop()
@@ -115,7 +116,11 @@ class Door:
             for request in requests
         ]
         limit = None if end is None else end + GRACE_S
-        return [_wait(future, limit) for future in futures]
+        outcomes = [_wait(future, limit) for future in futures]
+        if self.on_outcome is not None:
+            for outcome in outcomes:
+                self.on_outcome(role, outcome.state)
+        return outcomes
 
     async def ask_async(
         self, role: str, request: Request[T], *, subject: str | None = None

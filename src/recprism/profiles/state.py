@@ -29,8 +29,10 @@ class UserState:
 
     `user_idx` is -1 for somebody the artifact does not know. `at` is the moment of the request in
     microseconds; every event lies before it. `context` maps a context name to a code. `viewing` is
-    the item the user looks at (-1: none), `wish` the vector of a query, or of the user's own
-    text, as `encode_query` gives it. `barred` [n_items] are the items that the wish rules out.
+    the item the user looks at (-1: none). `dismissed` are items that the user does not want to be
+    shown, since `dismissed_time`; no event of the past concerns that. `wish` is the vector of a
+    query, or of the user's own text, as `encode_query` gives it. `barred` [n_items] are the items
+    that the wish rules out.
     """
 
     user_idx: int
@@ -44,6 +46,8 @@ class UserState:
     viewing: int = UNKNOWN
     wish: FloatArray | None = None
     barred: BoolArray | None = None
+    dismissed: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    dismissed_time: LongArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def is_cold(self) -> bool:

@@ -46,6 +46,7 @@ from recprism.project.fields import (
     parse_moment,
 )
 from recprism.project.llm_section import Llm, LlmBudget, LlmPrice, LlmRole
+from recprism.project.serve_section import Serve
 from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "Score",
     "Section",
     "Sequence",
+    "Serve",
     "Signals",
     "Slot",
     "Source",
@@ -422,6 +424,8 @@ class ProjectFile(Section):
     """The language model."""
     store: Store = Store()
     """Where live events are kept."""
+    serve: Serve = Serve()
+    """The HTTP service."""
     privacy: Privacy = Privacy()
     """What is kept about people, and how long."""
     artifacts: Artifacts = Artifacts()

@@ -58,6 +58,9 @@ class Task(Section):
     """How many items a list has."""
     repeat: Literal["allow", "never"] | RepeatAfter = "allow"
     """Whether an item may be recommended again after its goal was reached."""
+    dismissed: Literal["allow", "never"] | RepeatAfter = RepeatAfter(after=timedelta(days=30))
+    """Whether an item, and what stands for it, may be recommended again to a user who sent a live
+    event with the action `dismiss` about it."""
     diversity: StrictFloat = Field(default=0.0, ge=0.0, le=1.0)
     """Strength of maximal marginal relevance by label: 0 is by score alone."""
     diversity_by: Name | None = None

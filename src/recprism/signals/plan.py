@@ -13,7 +13,7 @@ from recprism.lists.formula import Formula, compile_formula
 from recprism.lists.merge import underlying_items
 from recprism.lists.policy import Policy, compile_policy
 from recprism.profiles.state import UserState
-from recprism.project.schema import ProjectFile, Task
+from recprism.project.schema import ProjectFile, RepeatAfter, Task
 from recprism.signals.interface import Goal
 
 
@@ -71,11 +71,24 @@ class TaskPlan:
 
     def admit_by_rules(self, candidates: Candidates, user: UserState) -> Candidates:
         """The candidates that the task's rules let through."""
+        if len(user.dismissed):
+            candidates = self._undismissed(candidates, user)
         if self.policy.is_open:
             return candidates
         goal = user.action == self.goal.action
         keep = self.policy.allowed(candidates, user.item[goal], user.time[goal], user.at)
         return candidates if keep.all() else candidates.take(keep)
+
+    def _undismissed(self, candidates: Candidates, user: UserState) -> Candidates:
+        """The candidates that the user did not dismiss of late, nor what they stand for."""
+        rule, away = self.spec.dismissed, user.dismissed
+        if rule == "allow":
+            return candidates
+        if isinstance(rule, RepeatAfter):
+            span_us = int(rule.after.total_seconds() * 1_000_000)
+            away = away[user.at - user.dismissed_time < span_us]
+        underlying = self.underlying[candidates.item - np.int32(self.kind.start)]
+        return candidates.take(~(np.isin(candidates.item, away) | np.isin(underlying, away)))
 
 
 def compile_task(name: str, project: ProjectFile, catalog: Catalog) -> TaskPlan:

@@ -1,0 +1,19 @@
+"""The routes, one file per topic."""
+
+from recprism.serve.routes import (
+    artifacts,
+    ask,
+    catalog,
+    events,
+    health,
+    keys,
+    lists,
+    pages,
+    tasks,
+    users,
+)
+
+ROUTERS = tuple(
+    topic.router
+    for topic in (lists, ask, events, users, catalog, tasks, artifacts, keys, health, pages)
+)

@@ -1,0 +1,52 @@
+"""One worker: what the supervisor starts in each process."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from recprism.engine import Engine, open_engine
+from recprism.errors import ArtifactError, NotTrained
+from recprism.project import load_project
+from recprism.serve.app import create_app
+from recprism.serve.logs import log_to_stderr
+from recprism.serve.running import Plan
+from recprism.serve.settings import Settings
+from recprism.store import Store, open_project_store
+
+_log = logging.getLogger(__name__)
+
+
+def app() -> FastAPI:
+    """The application of the project that the supervisor planned."""
+    log_to_stderr()
+    plan = Plan.read()
+    directory = Path(plan.directory)
+    project = load_project(directory)
+    store = open_project_store(project)
+    settings = Settings(
+        limits=project.spec.serve,
+        is_local=plan.is_local,
+        directory=directory,
+        started=plan.started,
+        threads=plan.threads,
+    )
+    made = create_app(_open(directory, store, plan.started), store, settings)
+    # What lives as long as the process need not be looked at by every collection.
+    gc.collect()
+    gc.freeze()
+    return made
+
+
+def _open(directory: Path, store: Store, started: float) -> Engine | None:
+    """The engine, after a first answer that loads all it needs; None where there is none yet."""
+    try:
+        engine = open_engine(directory, store, started=started)
+    except (NotTrained, ArtifactError) as error:
+        _log.warning("serving without an artifact: %s", error)
+        return None
+    engine.recommend()
+    return engine
