@@ -29,7 +29,7 @@ from recprism.llm import Ledger
 from recprism.llm.opening import LEDGER
 from recprism.llm.requests import hash_text
 from recprism.model import Model, open_model, save_model
-from recprism.pipeline.locking import training_lock
+from recprism.pipeline.locking import cleaning_lock, training_lock
 from recprism.project import Project
 from recprism.store import Erasures, Store, find_id_fault, open_project_store
 
@@ -78,7 +78,8 @@ def erase(project: Project, store: Store, user: str) -> Receipt:
     shelf = ArtifactShelf(project.path / ".recprism" / "artifacts")
     erasures = Erasures(project.path, store)
     removed = erasures.erase(user, _moment(project, shelf, [one.last for one in held]))
-    rewritten, pending = clean_artifacts(shelf, erasures.everyone())
+    with cleaning_lock(project.path):
+        rewritten, pending = clean_artifacts(shelf, erasures.everyone())
     try:
         with training_lock(project.path):
             caches = clear_caches(project.path)

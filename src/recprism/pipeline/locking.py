@@ -1,4 +1,4 @@
-"""One training of a project at a time: two would overwrite each other's prepared data."""
+"""What of a project only one process does at a time: training, and writing artifacts anew."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from pathlib import Path
 
 from recprism.errors import UsageError, watch_disk
 
-LOCK = Path(".recprism") / "train.lock"
+TRAINING = Path(".recprism") / "train.lock"
+CLEANING = Path(".recprism") / "erase.lock"
 
 
 @contextmanager
 def training_lock(project: Path) -> Iterator[None]:
     """Hold the project's lock of trainings; the kernel lets go of it when the process dies.
 
-    Raises `UsageError` when another process, or another thread of this one, holds it.
+    Two trainings would overwrite each other's prepared data. Raises `UsageError` when another
+    process, or another thread of this one, holds it.
     """
-    file = project / LOCK
-    with watch_disk(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _opened(project / TRAINING)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,3 +36,20 @@ def training_lock(project: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def cleaning_lock(project: Path) -> Iterator[None]:
+    """Hold the lock of whoever writes artifacts anew; waits for it."""
+    descriptor = _opened(project / CLEANING)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    with watch_disk(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)

@@ -16,7 +16,7 @@ from recprism.errors import UsageError, watch_disk
 from recprism.model import Model, save_model
 from recprism.pipeline.erasing import clean_artifacts, clear_caches, erased_people
 from recprism.pipeline.fitting import fit
-from recprism.pipeline.locking import training_lock
+from recprism.pipeline.locking import cleaning_lock, training_lock
 from recprism.pipeline.timing import Progress, Timer
 from recprism.pipeline.workspace import Workspace, prepare
 from recprism.project import Project
@@ -94,7 +94,8 @@ def publish(
     }
     artifact_id = shelf.publish(folder, manifest)
     # Whoever was erased while it was learned is not in what is served.
-    rewritten, _ = clean_artifacts(shelf, erased_people(workspace.project))
-    artifact_id = rewritten.get(artifact_id, artifact_id)
-    shelf.keep_newest(model.project.artifacts.keep)
+    with cleaning_lock(workspace.project.path):
+        rewritten, _ = clean_artifacts(shelf, erased_people(workspace.project))
+        artifact_id = rewritten.get(artifact_id, artifact_id)
+        shelf.keep_newest(model.project.artifacts.keep)
     return Artifact(artifact_id, shelf.root / artifact_id, training)

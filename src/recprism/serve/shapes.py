@@ -70,6 +70,13 @@ class ClassifyRequest(Shape):
     """What to label."""
 
 
+class PersonRequest(Shape):
+    traits: dict[Id, Annotated[str, Field(max_length=512)]] = Field(default={}, max_length=100)
+    """Traits by name, as the project's table of users would have them."""
+    personalize: bool = True
+    """Whether lists may be personal; with `false` they are those of a stranger, at once."""
+
+
 class KeyRequest(Shape):
     role: Role
     name: str = Field(default="", max_length=100)
@@ -227,6 +234,34 @@ class ArtifactsOut(Out):
     """The artifact that answered last in this worker."""
 
 
+class PersonOut(Out):
+    user: str
+    traits: dict[str, str]
+    personalize: bool
+    changed: str
+
+
+class SourceLeft(Out):
+    section: str
+    source: str
+    rows: int
+
+
+class ReceiptOut(Out):
+    """Holds no id; see `recprism.pipeline.Receipt`."""
+
+    receipt: str
+    time: str
+    store: dict[str, int]
+    artifacts: dict[str, str]
+    caches: int
+    llm_answers: int
+    report: bool
+    retrain: bool
+    pending: list[str]
+    sources: list[SourceLeft]
+
+
 class KeyRow(Out):
     id: str
     role: Role
@@ -259,6 +294,7 @@ REQUESTS: tuple[type[Shape], ...] = (
     AskRequest,
     ClassifyRequest,
     KeyRequest,
+    PersonRequest,
     PinRequest,
     EventIn,
 )

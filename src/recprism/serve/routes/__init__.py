@@ -9,11 +9,12 @@ from recprism.serve.routes import (
     keys,
     lists,
     pages,
+    people,
     tasks,
     users,
 )
 
 ROUTERS = tuple(
     topic.router
-    for topic in (lists, ask, events, users, catalog, tasks, artifacts, keys, health, pages)
+    for topic in (lists, ask, events, users, people, catalog, tasks, artifacts, keys, health, pages)
 )
