@@ -20,6 +20,7 @@ from recprism.artifact import ArtifactShelf, read_manifest
 from recprism.data.dataset import UNKNOWN, KindTable
 from recprism.data.live import load_events
 from recprism.data.times import from_micros
+from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
@@ -80,6 +81,7 @@ class Engine:
         self._states = States(model, [*later, FromStore(model.catalog, self.store)])
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
+        self._composer = Composer(model, self._titles, door)
         self._wishing = Wishing(model, self._states.encode)
 
     def recommend(
@@ -100,8 +102,9 @@ class Engine:
         file. `query` is a wish in any language; `context` names the store and the like, and
         `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
         `record`, what is shown is remembered, at the real time in UTC. A list shorter than asked
-        says why. `llm` of the answer is the most telling state of all that was asked of the
-        language model for it (`recprism.llm.most_telling`).
+        says why. With the role `compose` on, the language model puts the lists in order by its
+        deadline. `llm` of the answer is the most telling state of all that was asked of the model
+        for it (`recprism.llm.most_telling`).
 
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
@@ -121,12 +124,14 @@ class Engine:
         binder = Binder(self.model.snapshot, state)
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
-        shown = choose(self.model, ranked, size)
+        explainer = self._explainer(binder, None if read is None else read.intent.text)
+        composed = self._composer.compose(ranked, size, explainer, user, with_reasons=explain)
+        heard += composed.states
+        shown = choose(self.model, composed.ranked, size)
         conditions = () if read is None else read.intent.conditions()
         reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
         if explain:
-            explainer = self._explainer(binder, None if read is None else read.intent.text)
-            reasons, states = reasons_of(shown, explainer, self.door, user)
+            reasons, states = reasons_of(shown, explainer, self.door, user, composed.said)
             heard += states
         lists = {
             one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
