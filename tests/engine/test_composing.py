@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,10 +208,24 @@ def test_whatever_the_model_says_nothing_is_invented_dropped_or_shown_twice(
     told = with_composer(Composes(answer)).recommend("mia", at=AT)
     plain = engine.recommend("mia", at=AT)
     check_composed(told, SIZES)
-    for task, ranked in told.lists.items():
-        assert len(ranked.items) == len(plain.lists[task].items)
-        if task != "ads":  # an ad gives way to its product, and another one takes its place
-            assert {item.title for item in ranked.items} <= offered[task]
+    slots = Counter(item.slot for item in told.lists["ads"].items)
+    assert slots["front"] <= 1
+    assert slots["mailer"] <= 2
+    for task in ("products", "coupons"):  # an ad gives way to its product
+        items = told.lists[task].items
+        assert len(items) == len(plain.lists[task].items)
+        assert {item.title for item in items} <= offered[task]
+
+
+def test_what_a_wish_rules_out_is_not_offered(with_composer: Open) -> None:
+    backend = Composes(ordered(by_title))
+    engine = with_composer(backend)
+    answer = engine.recommend("mia", ["products"], at=AT, query="something for breakfast, no milk")
+    (request,) = asked(backend)
+    assert answer.llm == "used"
+    titles = [item.title for item in answer.lists["products"].items]
+    offered = [entry["title"] for entry in lists_in(request)["products"]]
+    assert not [title for title in titles + offered if "milk" in title]
 
 
 @given(st.data())
