@@ -39,7 +39,7 @@ from recprism.project.schema import Llm
 from recprism.store import MemoryStore
 from recprism.testing.shops import shop_users, write_shop
 
-AT = "2024-05-20T08:00"
+AT = "2024-05-17T08:00"
 FIELDS = ("products.name", "products.department", "history")
 TASKS = ("products", "coupons")
 DEADLINE_S = 300.0

@@ -16,7 +16,7 @@ from recprism.testing.llms import EchoLLM
 
 SIZES = {"products": 10, "coupons": 3, "ads": 6}
 FIELDS = ("products.name", "products.department", "products.family", "history", "query")
-AT = "2024-05-20T08:00"
+AT = "2024-05-17T08:00"
 ROLE = Role(model="m", deadline_s=5.0)
 Lists = Mapping[str, Sequence[Mapping[str, Any]]]
 """The candidates of each list as the model reads them: `n`, `title`, `labels`, `because`."""

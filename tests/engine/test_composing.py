@@ -194,7 +194,7 @@ LISTS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(LISTS)
 def test_whatever_the_model_says_nothing_is_invented_dropped_or_shown_twice(
     engine: Engine, with_composer: Open, said: dict[str, Any]

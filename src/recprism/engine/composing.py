@@ -170,9 +170,8 @@ def read_answer(text: str, offers: Sequence[Offer]) -> dict[str, Named]:
 def _places(value: Any) -> Iterator[tuple[int, str]]:
     """(number, reason) of each place of a list; the numbers alone will do."""
     for place in value if isinstance(value, list) else ():
-        number, why = place, ""
-        if isinstance(place, Mapping):
-            number, why = place.get("n"), place.get("why")
+        is_whole = isinstance(place, Mapping)
+        number, why = (place.get("n"), place.get("why")) if is_whole else (place, "")
         if isinstance(number, int) and not isinstance(number, bool):
             yield number, why if isinstance(why, str) else ""
 

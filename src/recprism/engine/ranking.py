@@ -75,7 +75,7 @@ class Ranked:
         Probabilities stay those of the items. Scores, which order a list, are reciprocal ranks, as
         where a wish orders it.
         """
-        score = 1.0 / (FUSION / 10 + np.arange(1, len(rows) + 1))
+        score = 1.0 / (FUSION / 10 + np.arange(1, len(rows) + 1, dtype=np.float64))
         return replace(self.take(rows), score=score, composed=True)
 
     def position(self, item_idx: int) -> int:
