@@ -242,6 +242,21 @@ def test_places_are_permuted_among_the_offered_ones(data: st.DataObject) -> None
     assert among[len(named) :] == sorted(among[len(named) :])
 
 
+def test_a_model_that_repeats_the_numbers_as_they_stand_has_ordered_nothing(
+    engine: Engine, with_composer: Open
+) -> None:
+    plain = engine.recommend("mia", at=AT)
+    repeats = ordered(lambda entry: entry["n"], note)
+    answer = with_composer(Composes(repeats)).recommend("mia", at=AT)
+    assert answer.llm == "used"
+    assert lists_of(answer) == lists_of(plain)
+    assert not any(ranked.composed for ranked in answer.lists.values())
+    sources = {item.reason.source for ranked in answer.lists.values() for item in ranked.items}
+    assert "llm" in sources  # its reasons may be true all the same
+    short = with_composer(Composes(repeats)).recommend("mia", ["coupons"], at=AT)
+    assert short.lists["coupons"].composed  # of two, either may come first
+
+
 def test_accepted_reasons_are_shown_and_refused_ones_are_plain(
     engine: Engine, with_composer: Open, tmp_path: Path
 ) -> None:
@@ -300,7 +315,7 @@ def test_explain_is_asked_only_for_what_compose_did_not_say(with_composer: Open)
 
 
 def test_without_reasons_only_numbers_are_asked_for(with_composer: Open) -> None:
-    backend = Composes(lambda lists: {t: [o["n"] for o in some] for t, some in lists.items()})
+    backend = Composes(lambda lists: {t: [o["n"] for o in x[::-1]] for t, x in lists.items()})
     answer = with_composer(backend).recommend("mia", at=AT, explain=False)
     (request,) = asked(backend)
     assert "why" not in json.dumps(request.schema)

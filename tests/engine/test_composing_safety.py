@@ -54,7 +54,7 @@ def test_nobody_is_asked_where_nothing_of_the_person_or_the_items_may_leave(
 
 
 def test_only_listed_fields_reach_the_prompt(with_composer: Open) -> None:
-    backend = Composes(ordered(lambda entry: entry["n"]))
+    backend = Composes(ordered(lambda entry: -entry["n"]))
     fields = ("products.department", "history")
     answer = with_composer(backend, fields=fields).recommend("mia", ["products"], at=AT)
     (request,) = asked(backend)
@@ -142,7 +142,7 @@ def test_planted_secrets_and_ids_never_leave(
     """Every field that may be listed is, and holds a secret; every item and user has an odd id."""
     secrets = list(SECRETS.values())
     shop = shop_with(lambda name: f"{name} {secrets[len(name) % len(secrets)]}")
-    backend = Composes(ordered(lambda entry: entry["n"]))
+    backend = Composes(ordered(lambda entry: -entry["n"]))
     fields = sorted(known_fields(load_project(shop).spec))
     with open_engine(shop, store=MemoryStore(), door=door_to(backend, fields=fields)) as engine:
         for user in ("mia", "u03", None):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import perm
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +31,8 @@ from recprism.model import Model
 ROLE = "compose"
 MOST_CHARACTERS = 200
 """Of one reason."""
+CHANCE = 0.01
+"""What is rarer than this in a model that has an opinion, is none."""
 TOKENS_PER_ITEM, TOKENS_PER_REASON = 12, 70
 """What one place of a list may take in the answer, and the reason with it."""
 
@@ -201,8 +204,9 @@ def _applied(
     found: Mapping[str, Named],
     told: Mapping[tuple[str, int], str],
 ) -> Composed:
-    """The tasks that the model ordered in its order, with its reasons; the others as they were."""
+    """The tasks that the model ordered in its order, and all its reasons; the rest as it was."""
     by_task = {offer.task: offer for offer in offers}
+    is_order = not merely_repeats(found, offers)
     composed: list[Ranked] = []
     said: dict[tuple[str, int], str] = {}
     for one, order in zip(ranked, orders, strict=True):
@@ -216,8 +220,23 @@ def _applied(
                 item = int(one.candidates.item[order[place]])
                 said[task, item] = told[task, number]
         named = [place_of[number] for number in found[task]]
-        composed.append(one.in_order(order[permute(len(order), named, list(place_of.values()))]))
+        places = permute(len(order), named, list(place_of.values()))
+        composed.append(one.in_order(order[places]) if is_order else one)
     return Composed(composed, said, ["used"])
+
+
+def merely_repeats(found: Mapping[str, Named], offers: Sequence[Offer]) -> bool:
+    """Whether the model named the first numbers of every list as they stand, and not by chance.
+
+    Weak models do. As numbers are drawn by a shuffle, that is no opinion but noise.
+    """
+    chance = 1.0
+    for offer in offers:
+        named, numbers = [*found.get(offer.task, ())], [one.number for one in offer.candidates]
+        if named != numbers[: len(named)]:
+            return False
+        chance /= perm(len(numbers), len(named))
+    return chance < CHANCE
 
 
 def permute(n: int, named: Sequence[int], offered: Sequence[int]) -> NDArray[np.int64]:
