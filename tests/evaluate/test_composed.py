@@ -12,9 +12,11 @@ from math import log2
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 from tests.evaluate.popular_engine import FitPopular, PopularEngine, shop_project
 from tests.evaluate.small_shop import day, shop
 
+from recprism.cli.views.evaluation import evaluation_view
 from recprism.data.dataset import Dataset
 from recprism.errors import UsageError
 from recprism.evaluate import composed
@@ -130,6 +132,14 @@ def test_the_comparison_is_in_the_report_and_the_json() -> None:
         *("own", "composed", "composed_minus_own"),
         *("ordered", "states", "ms_per_list", "composing"),
     ]
+
+
+def test_the_command_shows_both_orders() -> None:
+    heading, shown = list(evaluation_view(run(repeat("used")).to_dict()))[-3:-1]
+    assert heading == "Does a language model's order help?"
+    assert isinstance(shown, Table)
+    assert list(shown.columns[0].cells) == ["products", "ads"]
+    assert list(shown.columns[-1].cells) == ["3 of 3", "4 of 4"]
 
 
 def test_nothing_is_compared_where_no_model_composes() -> None:
