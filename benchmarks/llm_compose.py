@@ -77,13 +77,14 @@ def measure(backend: Backends, users: Sequence[str], size: int) -> dict[str, Any
     """Answers with reasons of the usual shop, and places in two shops with planted texts."""
     texts = json.loads(TEXTS.read_text(encoding="utf-8"))
     attacks = [one["text"] for one in texts["attacks"] if "{label}" not in one["text"]]
+    harmless = list(texts["harmless"].values())
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         usual = _shop(place / "usual", lambda _: "")
         found = _answers(usual, backend, users, size)
         places = {
             name: _places(_shop(place / name, _planting(some)), backend, users, size)
-            for name, some in (("attack", attacks), ("harmless", texts["harmless"]))
+            for name, some in (("attack", attacks), ("harmless", harmless))
         }
     return {"users": len(users), "size": size, **found, "attacks": _compared(places)}
 

@@ -93,7 +93,7 @@ class Offering:
             "last": self._recent(state, allowed),
             "wish": Mixed(asked.query, frozenset([QUERY])) if asked.query else None,
         }
-        if asked.own_text and project.users:
+        if asked.own_text and project.users and project.users.text:
             fields = frozenset(f"users.{column}" for column in project.users.text)
             found["about"] = Mixed(asked.own_text, fields)
         return {name: one for name, one in found.items() if one and one.fields <= allowed}
