@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,6 +37,7 @@ from tests.engine.contract import ids
 from recprism.engine import Engine, open_engine
 from recprism.engine.composing import permute
 from recprism.engine.offering import DEPTH, MOST_OFFERED
+from recprism.engine.recommend import choose
 from recprism.llm import Budget, Complete, Ledger, Reply, Role
 from recprism.store import MemoryStore
 from recprism.testing.llms import EchoLLM
@@ -226,6 +228,22 @@ def test_what_a_wish_rules_out_is_not_offered(with_composer: Open) -> None:
     titles = [item.title for item in answer.lists["products"].items]
     offered = [entry["title"] for entry in lists_in(request)["products"]]
     assert not [title for title in titles + offered if "milk" in title]
+
+
+def test_diversity_has_the_last_word(engine: Engine) -> None:
+    ranked = engine.rank_all("mia", "products", AT)
+    department = engine.model.labels.codes["department"][ranked.candidates.item]
+    dairy_first = np.argsort(department != department[0], kind="stable")
+    spec = ranked.plan.spec.model_copy(update={"diversity": 0.5, "diversity_by": "department"})
+    composed = replace(ranked.in_order(dairy_first), plan=replace(ranked.plan, spec=spec))
+    seen = []
+    for one in (ranked.in_order(dairy_first), composed):
+        (shown,) = choose(engine.model, [one], 5)
+        kinds = engine.model.labels.codes["department"][one.candidates.item[shown.picks.positions]]
+        seen.append(len(set(kinds.tolist())))
+        assert shown.picks.positions == sorted(shown.picks.positions)
+    assert seen[0] == 1
+    assert seen[1] > 1
 
 
 @given(st.data())
