@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import repeat
 from math import log2
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.table import Table
+from tests.engine.composers import Composes, by_title, door_to, note, ordered
 from tests.evaluate.popular_engine import FitPopular, PopularEngine, shop_project
 from tests.evaluate.small_shop import day, shop
 
+from recprism.artifact import ArtifactShelf
 from recprism.cli.views.evaluation import evaluation_view
 from recprism.data.dataset import Dataset
+from recprism.engine import Engine
 from recprism.errors import UsageError
 from recprism.evaluate import composed
 from recprism.evaluate.ask import Recommender
@@ -25,8 +30,10 @@ from recprism.evaluate.composed import MOST_IN_A_ROW, compare
 from recprism.evaluate.report import render_report
 from recprism.evaluate.results import Evaluation
 from recprism.evaluate.run import Settings, evaluate
-from recprism.evaluate.wiring import composing
-from recprism.project import load_project
+from recprism.evaluate.trained import evaluate_artifact
+from recprism.evaluate.wiring import OpenArtifact, composing, dataset_of, open_with_later
+from recprism.pipeline import prepare, train
+from recprism.project import Project, load_project
 from recprism.project.schema import Llm
 from recprism.records import Answer
 from recprism.testing.tiny_gguf import write_tiny_gguf
@@ -167,15 +174,12 @@ def test_only_an_engine_can_be_opened_once_more(tmp_path: Path) -> None:
             compose(other)
 
 
-@pytest.mark.slow
-def test_a_real_model_behind_the_door_is_compared(trained_shop: Path, tmp_path: Path) -> None:
-    pytest.importorskip("xllamacpp", reason="needs the extra `llm`")
-    from recprism.artifact import ArtifactShelf
-    from recprism.evaluate.trained import evaluate_artifact
-    from recprism.pipeline import train
-
-    folder = shutil.copytree(trained_shop, tmp_path / "shop")
-    weights = write_tiny_gguf(tmp_path / "tiny.gguf")
+@pytest.fixture(scope="module")
+def late_shop(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The shop, trained until two weeks before its end, with a model that is always too late."""
+    folder = tmp_path_factory.mktemp("late") / "shop"
+    shutil.copytree(trained_shop, folder)
+    weights = write_tiny_gguf(folder / "tiny.gguf")
     with (folder / "recprism.yaml").open("a", encoding="utf-8") as file:
         file.write(
             f"\nllm:\n  backend: embedded\n  model: {weights}\n"
@@ -183,8 +187,37 @@ def test_a_real_model_behind_the_door_is_compared(trained_shop: Path, tmp_path: 
         )
     project = load_project(folder)
     train(project, until=datetime(2024, 5, 6))
-    current = ArtifactShelf(folder / ".recprism" / "artifacts").current()
-    found = evaluate_artifact(project, current, tasks=["products"]).tasks["products"].composition
+    return project
+
+
+def artifact_of(project: Project) -> Path:
+    return ArtifactShelf(project.path / ".recprism" / "artifacts").current()
+
+
+@pytest.mark.slow
+def test_an_engines_lists_are_compared_as_the_model_orders_them(late_shop: Project) -> None:
+    dataset = dataset_of(prepare(late_shop))
+    backend = Composes(ordered(by_title, note))
+    with closing(door_to(backend)) as door:
+        settings = Settings(
+            tasks=["products"],
+            single=False,
+            compose=lambda engine: open_with_later(cast(Engine, engine).model, dataset, door),
+        )
+        found = evaluate(late_shop, dataset, OpenArtifact(artifact_of(late_shop)), settings)
+    composition = found.tasks["products"].composition
+    assert composition is not None
+    assert composition.states == {"used": len(backend.asked)}
+    assert composition.ordered == composition.own.n == len(backend.asked)
+    assert composition.own.value == pytest.approx(found.tasks["products"].rules["model"].value)
+    assert composition.verdict == "hurts"  # the alphabet knows nobody
+
+
+@pytest.mark.slow
+def test_a_real_model_that_is_late_is_told_and_changes_nothing(late_shop: Project) -> None:
+    pytest.importorskip("xllamacpp", reason="needs the extra `llm`")
+    evaluated = evaluate_artifact(late_shop, artifact_of(late_shop), tasks=["products"])
+    found = evaluated.tasks["products"].composition
     assert found is not None
     assert found.states == {"deadline": MOST_IN_A_ROW}
     assert found.own.value == found.composed.value
