@@ -122,13 +122,17 @@ class RankedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedList:
-    """The answer to one task, in order of score; `short_because` says why it is short, if it is."""
+    """The answer to one task, in order of score; `short_because` says why it is short, if it is.
+
+    `composed` says that a language model put it in order: its scores are reciprocal ranks.
+    """
 
     task: str
     kind: str
     goal: str | None
     items: tuple[RankedItem, ...]
     short_because: str | None = None
+    composed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         out: dict[str, Any] = {
@@ -138,6 +142,8 @@ class RankedList:
         }
         if self.short_because is not None:
             out["short_because"] = self.short_because
+        if self.composed:
+            out["composed"] = True
         return out
 
 

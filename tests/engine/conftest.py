@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.engine.composers import door_to
 from tests.engine.shop_facts import UNTIL, ShopFacts, read_facts
 
 from recprism.engine import Engine, open_engine
+from recprism.llm.backend import Backend
 from recprism.pipeline import train
 from recprism.project import load_project
 from recprism.store import MemoryStore
@@ -33,3 +37,18 @@ def past_shop(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(trained_shop, folder, ignore=shutil.ignore_patterns("artifacts"))
     train(load_project(folder), until=UNTIL)
     return folder
+
+
+@pytest.fixture
+def with_composer(trained_shop: Path) -> Iterator[Callable[..., Engine]]:
+    """Opens the shop with a model behind the door; all that was opened is closed."""
+    opened: list[Engine] = []
+
+    def open_(backend: Backend, *arguments: Any, **settings: Any) -> Engine:
+        door = door_to(backend, *arguments, **settings)
+        opened.append(open_engine(trained_shop, store=MemoryStore(), door=door))
+        return opened[-1]
+
+    yield open_
+    for engine in opened:
+        engine.close()

@@ -75,8 +75,6 @@ llm:
         ("llm: {base_url: x.com}", "`llm.base_url`: it must begin with `http://` or `https://`."),
         ("llm: {base_url: 'http://me:pw@x'}", "`llm.base_url`: it must not hold a password"),
         ("llm: {concurrency: 0}", "`llm.concurrency`: expected a number of at least 1, found `0`"),
-        ("llm:\n  roles:\n    compose: on", "`llm.roles.compose`: role `compose` cannot be"),
-        ("llm: {roles: {compose: {deadline: 1s}}}", "role `compose` cannot be switched on in this"),
         ("llm: {roles: {embed: {model: x}}}", "`llm.roles.embed`: the text encoder plays this ro"),
         ("llm: {roles: {rank: {deadlin: 1s}}}", "unknown key `deadlin` in `llm.roles.rank`. Did y"),
         ("llm: {roles: {rank: {deadline: 1}}}", "`1` is no duration; write a number and a unit"),
@@ -142,3 +140,11 @@ def test_labels_need_a_label_and_all_texts(tmp_path: Path, fields: str, message:
     file.write_text(base + section)
     found = [str(problem) for problem in find_problems(tmp_path)]
     assert [message in problem for problem in found] == [True] * bool(message)
+
+
+def test_a_role_that_nothing_uses_cannot_be_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recprism.project.llm_rules.WORKING_ROLES", ("ask",))
+    (found,) = problems(tmp_path, "llm: {roles: {ask: on, compose: {deadline: 1s}}}")
+    assert found.startswith("9: `llm.roles.compose`: role `compose` cannot be switched on in this")

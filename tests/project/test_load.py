@@ -125,11 +125,6 @@ def test_the_grocery_file_says_what_the_protocols_need() -> None:
         ("tasks:", "ranker: {hidden: [8, 0]}\ntasks:", "6: `ranker.hidden[1]`: expected a numbe"),
         ("tasks:", "lists: {a: 1}\ntasks:", "This section takes no keys in this version"),
         ("tasks:", "llm: {roles: {embedd: on}}\ntasks:", "6: unknown key `embedd` in `llm.role"),
-        (
-            "tasks:",
-            "llm: {roles: {compose: on}}\ntasks:",
-            "6: `llm.roles.compose`: role `compose` cann",
-        ),
         ("tasks:", "llm: {roles: {rank: maybe}}\ntasks:", "`true` or `false` or a mapping, found"),
         ("tasks:", "evaluate: {things: {until: 2017}}\ntasks:", "`2017` is no time; write it, su"),
         ("tasks:", "evaluate: {things: {until: 2017-02-30}}\ntasks:", "`2017-02-30` is no time:"),

@@ -23,6 +23,7 @@ from recprism.artifact import ArtifactShelf, read_manifest
 from recprism.data.dataset import UNKNOWN, Ids, KindTable
 from recprism.data.live import load_events
 from recprism.data.times import from_micros
+from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
@@ -54,7 +55,7 @@ from recprism.profiles.state import UserState
 from recprism.project import load_project
 from recprism.project.edits import apply_sound, read_edits
 from recprism.project.schema import ProjectFile
-from recprism.records import Answer, Event, RankedList
+from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
 from recprism.store import AddResult, Erasures, MemoryStore, Store, open_project_store
@@ -103,6 +104,7 @@ class Engine:
         self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
+        self._composer = Composer(model, self._titles, door)
         self._wishing = Wishing(model, self._states.encode)
 
     def recommend(
@@ -123,8 +125,9 @@ class Engine:
         file. `query` is a wish in any language; `context` names the store and the like, and
         `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
         `record`, what is shown is remembered, at the real time in UTC. A list shorter than asked
-        says why. `llm` of the answer is the most telling state of all that was asked of the
-        language model for it (`recprism.llm.most_telling`).
+        says why. With the role `compose` on, the language model puts the lists in order by its
+        deadline. `llm` of the answer is the most telling state of all that was asked of the model
+        for it (`recprism.llm.most_telling`).
 
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
@@ -148,13 +151,21 @@ class Engine:
         for one in ranked:
             stop_watch.ranked(one.plan.name, len(one))
         stop_watch.end("rank")
+        explainer = self._explainer(binder, None if read is None else read.intent.text)
+        composed = self._composer.compose(ranked, size, explainer, user, with_reasons=explain)
+        stop_watch.end("compose")
         if shows is None:
-            shown = choose(self.model, ranked, size)
+            shown = choose(self.model, composed.ranked, size)
         else:
-            shown = shows.choose(self.model, ranked, size, request_id, self.artifact_id)
+            shown = shows.choose(self.model, composed.ranked, size, request_id, self.artifact_id)
         stop_watch.end("choose")
-        lists, states = self._write(shown, binder, user, read, explain=explain)
+        reasons, states = None, list[State]()
+        if explain:
+            reasons, states = reasons_of(shown, explainer, self.door, user, composed.said)
+        conditions = () if read is None else read.intent.conditions()
+        lists = self._write(shown, state, reasons, conditions)
         stop_watch.end("explain")
+        heard = [*([] if read is None else [read.llm]), *composed.states, *states]
         answer = Answer(
             request_id=request_id,
             user=user,
@@ -164,7 +175,7 @@ class Engine:
             took_ms=(time.perf_counter() - began) * 1000.0,
             lists=lists,
             wish=None if read is None else read.intent.to_dict(),
-            llm=most_telling(states),
+            llm=most_telling(heard),
         )
         if shows is not None:
             self._record(answer, shows.tasks, now)
@@ -173,27 +184,17 @@ class Engine:
     def _write(
         self,
         shown: Sequence[Shown],
-        binder: Binder,
-        user: str | None,
-        read: Read | None,
-        *,
-        explain: bool,
-    ) -> tuple[dict[str, RankedList], list[State]]:
-        """The lists as they leave, and how asking the language model went."""
-        heard: list[State] = [] if read is None else [read.llm]
-        conditions = () if read is None else read.intent.conditions()
-        reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
-        if explain:
-            explainer = self._explainer(binder, None if read is None else read.intent.text)
-            reasons, states = reasons_of(shown, explainer, self.door, user)
-            heard += states
-        lists = {
-            one.ranked.plan.name: write_list(
-                self.model, self._titles, one, binder.user, told, conditions
-            )
+        state: UserState,
+        reasons: Sequence[Sequence[Reason]] | None,
+        conditions: Sequence[str],
+    ) -> dict[str, RankedList]:
+        """The lists as they leave; without `reasons` they say nothing."""
+        if reasons is None:
+            reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
+        return {
+            one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
             for one, told in zip(shown, reasons, strict=True)
         }
-        return lists, heard
 
     def _record(self, answer: Answer, recorded: Container[str], now: datetime) -> None:
         """Hand over what is shown in the lists that are not `recorded` yet."""

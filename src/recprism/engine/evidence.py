@@ -14,6 +14,7 @@ from recprism.engine.ranking import WISH_WEIGHT, Ranked, is_stranger, main_numbe
 from recprism.engine.titles import Titles
 from recprism.explain import Draft, ItemFacts, compose, normalize_shares
 from recprism.model import Model
+from recprism.profiles.state import UserState
 from recprism.project.llm_section import QUERY
 from recprism.ranker.features import Features
 from recprism.records import Evidence, Reason
@@ -48,8 +49,13 @@ class Explainer:
     """Composes the reasons of one request."""
 
     def __init__(self, model: Model, titles: Titles, binder: Binder, asked: Asked) -> None:
-        self._model, self._titles, self._binder, self._asked = model, titles, binder, asked
+        self._model, self._titles, self._binder, self.asked = model, titles, binder, asked
         self._signals = list(model.snapshot.signals)
+
+    @property
+    def user(self) -> UserState:
+        """Who asks, and what is known of them."""
+        return self._binder.user
 
     def reasons(self, ranked: Ranked, positions: Sequence[int]) -> list[Reason]:
         """One reason per position of a ranked list."""
@@ -84,12 +90,12 @@ class Explainer:
         drops = ranker.drops(kept, self._model.features.signal_of, len(self._signals))
         nothing = drops.sum(axis=1) <= 0
         drops[nothing] = ranked.retrieved[positions][nothing]
-        if self._binder.user.wish is not None:
+        if self.user.wish is not None:
             drops[:, self._signals.index("content")] += WISH_WEIGHT * drops.sum(axis=1)
         return drops
 
     def _plain_shares(self, ranked: Ranked, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        user = self._binder.user
+        user = self.user
         if user.wish is not None:
             only = "content"
         elif is_stranger(user):
@@ -146,11 +152,11 @@ class Explainer:
         )
         segments = [str(e.facts.get("segment") or "") for e in one.reason.evidence]
         found = [(segment, labels) for segment in segments if segment]
-        if self._asked.own_text and project.users:
+        if self.asked.own_text and project.users:
             columns = frozenset(f"users.{column}" for column in project.users.text)
-            found.append((self._asked.own_text, columns))
-        if self._asked.query:
-            found.append((self._asked.query, frozenset([QUERY])))
+            found.append((self.asked.own_text, columns))
+        if self.asked.query:
+            found.append((self.asked.query, frozenset([QUERY])))
         found += [(titles.of(item), titles.fields_of(item)) for item in one.items]
         item, offer_row = self._item(ranked, position)
         found.append((one.facts.title, titles.fields_of(item, offer_row)))
@@ -218,7 +224,7 @@ class Explainer:
 
     def _of_sources(self, clue: Clue) -> dict[str, Any]:
         """What an item follows, and what the user did with that: one verb, so one action."""
-        user = self._binder.user
+        user = self.user
         if user.viewing in clue.items:
             return {"after": [self._titles.of(user.viewing)], "viewing": True}
         last = {item: np.flatnonzero(user.item == item)[-1:] for item in clue.items}
@@ -240,7 +246,7 @@ class Explainer:
 
     def _of_content(self, clue: Clue, titles: list[str]) -> dict[str, Any]:
         if clue.facts.get("wish"):
-            if self._asked.query is not None:
-                return {"query": self._asked.query}
-            return {"wish": self._asked.own_text} if self._asked.own_text else {}
+            if self.asked.query is not None:
+                return {"query": self.asked.query}
+            return {"wish": self.asked.own_text} if self.asked.own_text else {}
         return {"near": titles}

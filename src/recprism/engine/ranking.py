@@ -33,7 +33,7 @@ class Ranked:
     `features` are kept in the same order for the shares of signals. `earlier` [n, s] are the
     probabilities of the actions of the funnel before the goal; s = 0 where the task has none, and
     for strangers. `terms` [n] each are what the task's formula was computed from, None where it did
-    not order the list.
+    not order the list. `composed` says that a language model ordered the first of them.
     """
 
     plan: TaskPlan
@@ -45,27 +45,38 @@ class Ranked:
     features: Features | None
     earlier: NDArray[np.float64]
     terms: Mapping[str, NDArray[np.float64]] | None = None
+    composed: bool = False
 
     def __len__(self) -> int:
         return len(self.candidates)
 
-    def take(self, keep: BoolArray) -> Ranked:
-        """The candidates at `keep` [n], in the same order."""
+    def take(self, rows: NDArray[np.int64] | BoolArray) -> Ranked:
+        """The candidates at `rows`, in that order, or those where `rows` [n] says so."""
+        features, terms = self.features, self.terms
+        if features is not None:
+            features = Features(features.numbers[rows], features.codes[rows])
+        if terms is not None:
+            terms = {name: values[rows] for name, values in terms.items()}
         return replace(
             self,
-            candidates=self.candidates.take(keep),
-            score=self.score[keep],
-            probability=self.probability[keep],
-            columns=self.columns[keep],
-            retrieved=self.retrieved[keep],
-            features=None
-            if self.features is None
-            else Features(self.features.numbers[keep], self.features.codes[keep]),
-            earlier=self.earlier[keep],
-            terms=None
-            if self.terms is None
-            else {name: values[keep] for name, values in self.terms.items()},
+            candidates=self.candidates.take(rows),
+            score=self.score[rows],
+            probability=self.probability[rows],
+            columns=self.columns[rows],
+            retrieved=self.retrieved[rows],
+            features=features,
+            earlier=self.earlier[rows],
+            terms=terms,
         )
+
+    def in_order(self, rows: NDArray[np.int64]) -> Ranked:
+        """All candidates in the order `rows` that a language model gave them.
+
+        Probabilities stay those of the items. Scores, which order a list, are reciprocal ranks, as
+        where a wish orders it.
+        """
+        score = 1.0 / (FUSION / 10 + np.arange(1, len(rows) + 1, dtype=np.float64))
+        return replace(self.take(rows), score=score, composed=True)
 
     def position(self, item_idx: int) -> int:
         """Rank of an item counted from 0, -1 when it is not here."""
@@ -98,19 +109,20 @@ def rank(model: Model, binder: Binder, plan: TaskPlan, wanted: int = 0) -> Ranke
         score, order_by = _by_formula(plan.formula, terms, order_by)
     if binder.user.wish is not None and plan.has_goal:
         score = order_by = _with_wish(model.snapshot, shortlist, order_by)
-    keep = _once(shortlist.candidates.item, order_by)
+    if not plan.has_goal:
+        probability = np.full(len(shortlist), np.nan)
     ranked = Ranked(
         plan,
-        shortlist.candidates.take(keep),
-        score[keep],
-        probability[keep],
-        shortlist.columns[keep],
-        shortlist.retrieved[keep],
-        None if features is None else Features(features.numbers[keep], features.codes[keep]),
-        earlier[keep],
-        None if terms is None else {name: values[keep] for name, values in terms.items()},
+        shortlist.candidates,
+        score,
+        probability,
+        shortlist.columns,
+        shortlist.retrieved,
+        features,
+        earlier,
+        terms,
     )
-    return ranked if plan.has_goal else replace(ranked, probability=np.full(len(keep), np.nan))
+    return ranked.take(_once(shortlist.candidates.item, order_by))
 
 
 def _terms(

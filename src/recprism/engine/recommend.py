@@ -11,8 +11,7 @@ import numpy as np
 from recprism.engine.evidence import Explainer
 from recprism.engine.ranking import Ranked
 from recprism.engine.titles import Titles
-from recprism.explain import Funnel, rephrase, short_because
-from recprism.explain.rewording import ROLE
+from recprism.explain import Funnel, rephrase, reworded, short_because
 from recprism.lists import (
     NO_SLOT,
     Picks,
@@ -46,8 +45,8 @@ class Shown:
 
 def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Shown]:
     """Cut each list to its size, with diversity by label, and nothing twice in one answer."""
-    sizes = [size if size is not None else one.plan.spec.size for one in ranked]
-    orders = [_order(model, one, n) for one, n in zip(ranked, sizes, strict=True)]
+    sizes = [one.plan.spec.size if size is None else size for one in ranked]
+    orders = [preference(model, one, n) for one, n in zip(ranked, sizes, strict=True)]
     lists = [
         TaskList(
             one.plan.name,
@@ -66,17 +65,31 @@ def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Sho
 
 
 def reasons_of(
-    shown: Sequence[Shown], explainer: Explainer, door: Door | None, user: str | None
+    shown: Sequence[Shown],
+    explainer: Explainer,
+    door: Door | None,
+    user: str | None,
+    said: Mapping[tuple[str, int], str],
 ) -> tuple[list[list[Reason]], list[State]]:
     """The reasons of each list, in the language model's words where it has a say, and how asking
-    it went."""
+    it went.
+
+    `said` holds what it said already, by task and item_idx; it is asked for the others only.
+    """
     places = [(one.ranked, one.picks.positions) for one in shown]
-    if door is None or ROLE not in door.roles:
+    if door is None:
         return [explainer.reasons(*place) for place in places], []
     drafts = [explainer.drafts(*place) for place in places]
-    reasons, states = rephrase(door, list(chain.from_iterable(drafts)), user)
-    rest = iter(reasons)
-    return [list(islice(rest, len(some))) for some in drafts], states
+    told = [
+        said.get((ranked.plan.name, int(item)))
+        for ranked, positions in places
+        for item in ranked.candidates.item[positions]
+    ]
+    flat = list(zip(chain.from_iterable(drafts), told, strict=True))
+    others, states = rephrase(door, [draft for draft, text in flat if text is None], user)
+    rest = iter(others)
+    reasons = (next(rest) if text is None else reworded(draft.reason, text) for draft, text in flat)
+    return [list(islice(reasons, len(some))) for some in drafts], states
 
 
 def write_list(
@@ -115,7 +128,12 @@ def write_list(
     if len(items) < shown.size:
         because = _why_short(model, shown, user, conditions)
     return RankedList(
-        task=plan.name, kind=plan.kind.name, goal=goal, items=tuple(items), short_because=because
+        task=plan.name,
+        kind=plan.kind.name,
+        goal=goal,
+        items=tuple(items),
+        short_because=because,
+        composed=ranked.composed,
     )
 
 
@@ -129,8 +147,8 @@ def _probability(ranked: Ranked, position: int) -> dict[str, float]:
     return {**dict(before), spec.goal: chance}
 
 
-def _order(model: Model, ranked: Ranked, n: int) -> np.ndarray:
-    """Positions in order of preference: by score, or spread over the values of a label."""
+def preference(model: Model, ranked: Ranked, n: int) -> np.ndarray:
+    """Positions in order of preference: by score, or the first `n` spread over a label's values."""
     spec, kind = ranked.plan.spec, ranked.plan.kind
     name = spec.diversity_by or next(iter(kind.label_names or model.labels.codes), None)
     if spec.diversity == 0 or name is None or name not in model.labels.codes or not len(ranked):

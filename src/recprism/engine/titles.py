@@ -62,6 +62,14 @@ class Titles:
         target = self._catalog.kind_of(int(targets[0]))
         return frozenset(f"{target.name}.{name}" for name in target.label_names)
 
+    def fields_of_label(self, name: str) -> frozenset[str]:
+        """The fields of the project that the values of a label come from, of all kinds with it.
+
+        All of them, since labels flow along links.
+        """
+        kinds = self._catalog.kinds.values()
+        return frozenset(f"{kind.name}.{name}" for kind in kinds if name in kind.label_names)
+
     def labels_of(self, item_idx: int, offer_row: int = NO_OFFER) -> dict[str, str]:
         """The labels of an item, those that flow along links included."""
         del offer_row

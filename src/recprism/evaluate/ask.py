@@ -135,7 +135,7 @@ def ask_signals(question: Question) -> Mapping[str, Sequence[Sequence[str]]]:
     found: dict[str, list[Sequence[str]]] = {}
     for row in range(len(occasions)):
         ranked = recommender.signal_lists(
-            _user_id(question, row),
+            user_id(question, row),
             occasions.task,
             size=occasions.k,
             at=from_micros(int(occasions.at[row])),
@@ -148,7 +148,7 @@ def ask_signals(question: Question) -> Mapping[str, Sequence[Sequence[str]]]:
 def _one(question: Question, row: int) -> Answer:
     occasions = question.occasions
     return question.recommender.recommend(
-        user=_user_id(question, row),
+        user=user_id(question, row),
         tasks=[occasions.task],
         size=occasions.k,
         at=from_micros(int(occasions.at[row])),
@@ -157,7 +157,8 @@ def _one(question: Question, row: int) -> Answer:
     )
 
 
-def _user_id(question: Question, row: int) -> str:
+def user_id(question: Question, row: int) -> str:
+    """The outside id of the user of one occasion."""
     return question.dataset.catalog.users.ids[int(question.occasions.user[row])]
 
 

@@ -66,6 +66,7 @@ def render_report(evaluation: Evaluation) -> str:
         *(f'<p class="note">{escape(line)}</p>' for line in evaluation.note.splitlines() if line),
         *(_task(task, number) for number, task in enumerate(evaluation.tasks.values())),
         _sharing(evaluation),
+        _composing(evaluation),
         _skipped(evaluation.skipped),
         _samples(evaluation.samples),
         _circumstances(evaluation),
@@ -187,6 +188,36 @@ def _sharing(evaluation: Evaluation) -> str:
         )
         parts.append(_figure(to_svg(draw_gates(evaluation.gates), "gates"), caption))
     return "\n".join(["<h2>Does learning together help?</h2>", *parts]) if parts else ""
+
+
+def _composing(evaluation: Evaluation) -> str:
+    """What a language model's order does to each task, and how often it came in time."""
+    rows = [
+        [
+            escape(name),
+            escape(task.metric.upper()),
+            _interval(found.own),
+            _interval(found.composed),
+            _interval(found.difference, signed=True),
+            f"composing {found.verdict}",
+            f"{found.ordered:,} of {found.own.n:,} lists",
+            escape(", ".join(f"{state}: {n:,}" for state, n in found.states.items())),
+            _number(found.ms),
+        ]
+        for name, task in evaluation.tasks.items()
+        if (found := task.composition) is not None
+    ]
+    if not rows:
+        return ""
+    head = ["task", "metric", "the ranker's order", "the language model's", "difference", "so"]
+    head += ["ordered by it", "asking ended", "ms per list"]
+    note = (
+        '<p class="note">The same lists, drawn at random among those with something to find, as '
+        "they would be served: what the model did not order in time counts in the ranker's order. "
+        "Nothing was chosen by these numbers.</p>"
+    )
+    title = "<h2>Does a language model's order help?</h2>"
+    return "\n".join([title, note, _table(head, rows)])
 
 
 def _skipped(skipped: Mapping[str, str]) -> str:

@@ -71,13 +71,46 @@ class BeyondAccuracy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Composition:
+    """What a language model's order of lists is worth beside the ranker's own, on the same lists.
+
+    `own`, `composed` and the paired `difference` (composed minus own) are of the task's metric,
+    `ordered` counts the lists that came in the model's order (the others count as they were
+    served, in the ranker's), `states` how asking ended, `ms` is the mean time of a request.
+    """
+
+    own: Interval
+    composed: Interval
+    difference: Interval
+    ordered: int
+    states: Mapping[str, int]
+    ms: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether composing helps; a difference counts only when its interval leaves out zero."""
+        return say_sharing(self.difference) if self.ordered else "cannot be judged"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "own": self.own.to_dict(),
+            "composed": self.composed.to_dict(),
+            "composed_minus_own": self.difference.to_dict(),
+            "ordered": self.ordered,
+            "states": dict(self.states),
+            "ms_per_list": _number(self.ms, 3),
+            "composing": self.verdict,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskEvaluation:
     """Everything measured about one task.
 
     `rules` holds the metric with its interval for `model`, `single`, `random`, `popular`,
     `personal` and `signal:NAME`; `against` the paired differences model minus rule. `by_history`
     maps a group of users by number of earlier events to its rows of the same table, `by_until` each
-    time that was held out.
+    time that was held out. `composition` compares a language model's order, where one composes.
     """
 
     task: str
@@ -95,6 +128,7 @@ class TaskEvaluation:
     ms: Mapping[str, float]
     asked: int
     verdict: str = ""
+    composition: Composition | None = None
 
     @property
     def metric(self) -> str:
@@ -145,12 +179,13 @@ class TaskEvaluation:
             "beyond_accuracy": self.beyond.to_dict(),
             "ms_per_list": {name: _number(value, 3) for name, value in self.ms.items()},
             "sharing": None if self.sharing is None else say_sharing(self.sharing),
+            "composition": None if self.composition is None else self.composition.to_dict(),
             "verdict": self.verdict,
         }
 
 
 def say_sharing(gap: Interval) -> str:
-    """Whether learning the tasks together helps a task, from model minus `single`.
+    """Whether something helps a task, such as learning the tasks together, from with minus without.
 
     A difference counts only when its 95 % interval leaves out zero.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +23,7 @@ from recprism.errors import DataError
 from recprism.evaluate.ask import (
     Fit,
     HasTraining,
+    Lists,
     Progress,
     Question,
     Recommender,
@@ -31,6 +32,7 @@ from recprism.evaluate.ask import (
 )
 from recprism.evaluate.baselines import baseline_standings
 from recprism.evaluate.bootstrap import DRAWS
+from recprism.evaluate.composed import COMPOSED_LISTS, Compose, ComposedLists, ask_composed
 from recprism.evaluate.machine import describe_machine, peak_memory_mb
 from recprism.evaluate.protocol import (
     Goal,
@@ -44,7 +46,7 @@ from recprism.evaluate.protocol import (
 )
 from recprism.evaluate.results import Evaluation, Sample
 from recprism.evaluate.summary import Round, summarize
-from recprism.evaluate.wiring import FitWorkspace, dataset_of
+from recprism.evaluate.wiring import FitWorkspace, composing, dataset_of
 from recprism.pipeline import prepare, training_lock
 from recprism.project import Project
 
@@ -58,12 +60,13 @@ _SAMPLES = 3
 @dataclass(frozen=True)
 class Settings:
     """What to evaluate: task names (all with a goal when None), hold-outs that replace those of
-    the project file, whether to train the `single` yardstick too, and the seed of everything
-    random."""
+    the project file, whether to train the `single` yardstick too, what asks a language model to
+    compose answers (None leaves that out), and the seed of everything random."""
 
     tasks: Sequence[str] | None = None
     hold_outs: Mapping[str, HoldOut] = field(default_factory=dict)
     single: bool = True
+    compose: Compose | None = None
     seed: int = 0
 
 
@@ -127,8 +130,11 @@ def evaluate_project(
     """
     with training_lock(project.path):
         workspace = prepare(project, progress)
-        fit = FitWorkspace(workspace, progress)
-        return evaluate(project, dataset_of(workspace), fit, settings, progress=progress)
+        fit, dataset = FitWorkspace(workspace, progress), dataset_of(workspace)
+        chosen = settings if settings is not None else Settings()
+        with composing(project, dataset) as compose:
+            chosen = replace(chosen, compose=chosen.compose or compose)
+            return evaluate(project, dataset, fit, chosen, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,7 @@ class _Run:
     settings: Settings
     progress: Progress | None
     seconds: dict[str, float] = field(default_factory=dict)
+    rounds_of: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -178,6 +185,7 @@ class _Run:
             everyone = build_askings(dataset, goal, hold_out) if hold_out.by_event else parts
             asked = parts if everyone is parts else self._limited(everyone, CALIBRATION_USERS)
             plans[task] = _Plan(goal, self._limited(parts), asked)
+            self.rounds_of[task] = len(parts)
         return plans, skipped
 
     def _limited(self, parts: Sequence[Occasions], most: int = MOST_USERS) -> list[Occasions]:
@@ -237,7 +245,19 @@ class _Run:
                 single = ask(asked, progress=self.progress)
         with self.timed("baselines"):
             baselines = baseline_standings(self.dataset, goal, found)
-        return Round(occasions, model, askings, everyone, single, signals, baselines)
+        composed = self._composed(question(recommender, occasions, ""), model)
+        return Round(occasions, model, askings, everyone, single, signals, baselines, composed)
+
+    def _composed(self, question: Question, own: Lists) -> ComposedLists | None:
+        """Some of the lists once more by a language model, where one composes."""
+        compose, goal = self.settings.compose, question.goal
+        if compose is None:
+            return None
+        what = f"asking the language model for `{goal.task}`"
+        most = max(1, COMPOSED_LISTS // self.rounds_of[goal.task])
+        with self.timed("compose"):
+            asked = replace(question, recommender=compose(question.recommender), what=what)
+            return ask_composed(asked, own.items, most, self.settings.seed, progress=self.progress)
 
     def _wants_single(self) -> bool:
         """Whether there is something to compare: several tasks that a network shares."""

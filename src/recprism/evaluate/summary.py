@@ -20,6 +20,7 @@ from recprism.evaluate import metrics
 from recprism.evaluate.ask import Lists
 from recprism.evaluate.baselines import item_popularity
 from recprism.evaluate.bootstrap import Interval, mean_with_interval, paired_difference
+from recprism.evaluate.composed import ComposedLists, compare
 from recprism.evaluate.metrics import Standing, standing_in_list
 from recprism.evaluate.protocol import (
     HISTORY_GROUPS,
@@ -40,6 +41,7 @@ class Round:
     `model` answers all occasions. `single`, `signals` and `baselines` answer only those with a hit
     to find (`occasions.has_truth`), in the same order. Probabilities are judged on `askings` and
     the lists `asked`, which are the same thing unless the occasions were chosen by events.
+    `composed` are some lists by a language model, None where none composes.
     """
 
     occasions: Occasions
@@ -49,6 +51,7 @@ class Round:
     single: Lists | None
     signals: Mapping[str, Sequence[Sequence[str]]]
     baselines: Sequence[Mapping[str, Standing]]
+    composed: ComposedLists | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def summarize(
         beyond=_beyond(dataset, goal, rounds),
         ms=_times(ms),
         asked=len(ms),
+        composition=compare([p.composed for p in rounds if p.composed is not None], seed),
     )
     return replace(found, verdict=write_verdict(found))
 

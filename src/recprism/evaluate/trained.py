@@ -11,7 +11,7 @@ from recprism.evaluate.ask import Progress
 from recprism.evaluate.protocol import HoldOut
 from recprism.evaluate.results import Evaluation
 from recprism.evaluate.run import Settings, evaluate
-from recprism.evaluate.wiring import OpenArtifact, dataset_of
+from recprism.evaluate.wiring import OpenArtifact, composing, dataset_of
 from recprism.model import open_model
 from recprism.pipeline import prepare
 from recprism.project import Project
@@ -40,8 +40,9 @@ def evaluate_artifact(
             "Train one with `--until`."
         )
     hold_outs = {task: hold_out_after(project.spec, task, until) for task in project.spec.tasks}
-    settings = Settings(tasks=tasks, hold_outs=hold_outs, single=False)
-    return evaluate(project, dataset, OpenArtifact(artifact), settings, progress=progress)
+    with composing(project, dataset) as compose:
+        settings = Settings(tasks=tasks, hold_outs=hold_outs, single=False, compose=compose)
+        return evaluate(project, dataset, OpenArtifact(artifact), settings, progress=progress)
 
 
 def hold_out_after(spec: ProjectFile, task: str, until: int) -> HoldOut:

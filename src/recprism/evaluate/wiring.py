@@ -6,18 +6,26 @@ log that the questions were made from, the asked user's own and only those befor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from recprism.data.dataset import Dataset
 from recprism.data.times import to_micros
 from recprism.engine import Engine, FromLog
 from recprism.errors import UsageError
 from recprism.evaluate.ask import Progress, Recommender
+from recprism.evaluate.composed import Compose
+from recprism.llm import Door, open_door
+from recprism.llm.opening import ask_check
 from recprism.model import Model, open_model
 from recprism.pipeline import Workspace, fit
 from recprism.project import Project
+
+COMPOSE: Literal["compose"] = "compose"
 
 
 def dataset_of(workspace: Workspace) -> Dataset:
@@ -66,6 +74,30 @@ class OpenArtifact:
         return open_with_later(model, dataset)
 
 
-def open_with_later(model: Model, dataset: Dataset) -> Engine:
+def open_with_later(model: Model, dataset: Dataset, door: Door | None = None) -> Engine:
     """An engine that folds in the asked user's own events of `dataset` from `until` on."""
-    return Engine(model, later=[FromLog(model.catalog, dataset.events, model.until)])
+    return Engine(model, later=[FromLog(model.catalog, dataset.events, model.until)], door=door)
+
+
+@contextmanager
+def composing(project: Project, dataset: Dataset) -> Iterator[Compose | None]:
+    """What opens an engine once more with the language model that composes its answers.
+
+    None where no model composes. All other roles are off, so that nothing but whole answers is
+    asked for; the model is loaded before the first one, as it would be in a service.
+    """
+    llm = project.spec.llm
+    if not llm.has_role(COMPOSE):
+        yield None
+        return
+    alone = llm.model_copy(update={"roles": {COMPOSE: llm.roles[COMPOSE]}})
+    with closing(open_door(alone, project.path)) as door:
+        ask_check(door)
+        yield lambda recommender: _with_door(recommender, dataset, door)
+
+
+def _with_door(recommender: Recommender, dataset: Dataset, door: Door) -> Recommender:
+    if not isinstance(recommender, Engine):
+        found = type(recommender).__name__
+        raise UsageError(f"A `{found}` has no model that a language model could compose for.")
+    return open_with_later(recommender.model, dataset, door)

@@ -4,7 +4,7 @@ from recprism.explain.guard import check
 from recprism.explain.messages import catalogue, languages
 from recprism.explain.names import readable
 from recprism.explain.reasons import compose
-from recprism.explain.rewording import Draft, rephrase
+from recprism.explain.rewording import Draft, Saying, rephrase, reworded, saying_of
 from recprism.explain.sentences import ItemFacts
 from recprism.explain.shares import normalize_shares
 from recprism.explain.shortness import Funnel, short_because
@@ -13,6 +13,7 @@ __all__ = [
     "Draft",
     "Funnel",
     "ItemFacts",
+    "Saying",
     "catalogue",
     "check",
     "compose",
@@ -20,5 +21,7 @@ __all__ = [
     "normalize_shares",
     "readable",
     "rephrase",
+    "reworded",
+    "saying_of",
     "short_because",
 ]

@@ -42,9 +42,10 @@ def rephrase(
     A sentence that stands in several drafts is asked for once. `subject` is the person.
     """
     started = perf_counter()
-    sayings = [_saying(draft, door.fields) for draft in drafts]
+    is_on = ROLE in door.roles
+    sayings = [saying_of(draft, door.fields) if is_on else None for draft in drafts]
     asked = {one.sentence.text: one for one in sayings if one is not None}
-    if ROLE not in door.roles or not asked:
+    if not asked:
         return [draft.reason for draft in drafts], []
     requests = [_request(door, one) for one in asked.values()]
     outcomes = door.ask_many(ROLE, requests, subject=subject, since=started)
@@ -52,13 +53,13 @@ def rephrase(
     refused = 0
     for one, outcome in zip(asked.values(), outcomes, strict=True):
         if outcome.value is not None:
-            said = tidy(outcome.value)
-            if refuse(said, one.ground, one.language):
+            said = one.accepted(outcome.value)
+            if said is None:
                 refused += 1
             else:
                 told[one.sentence.text] = said
     door.judged(ROLE, accepted=len(told), refused=refused)
-    reasons = [_reworded(draft.reason, told) for draft in drafts]
+    reasons = [reworded(one.reason, told.get(one.reason.text)) for one in drafts]
     return reasons, [outcome.state for outcome in outcomes]
 
 
@@ -72,15 +73,20 @@ def tidy(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Saying:
+class Saying:
     """A sentence that may leave, and what may come back."""
 
     sentence: Mixed
     ground: Ground
     language: str
 
+    def accepted(self, answer: str) -> str | None:
+        """A model's answer, tidied, where the guard lets it stand for the sentence."""
+        said = tidy(answer)
+        return None if refuse(said, self.ground, self.language) else said
 
-def _saying(draft: Draft, allowed: frozenset[str]) -> _Saying | None:
+
+def saying_of(draft: Draft, allowed: frozenset[str]) -> Saying | None:
     """What to ask for a draft; None where it may not leave or there is nothing to rephrase."""
     reason, text = draft.reason, draft.reason.text
     if reason.language not in languages():
@@ -98,7 +104,7 @@ def _saying(draft: Draft, allowed: frozenset[str]) -> _Saying | None:
     if not names or not fields <= allowed or refuse(text, ground, reason.language):
         return None
     ground = replace(ground, words=frozenset(), said=text)
-    return _Saying(Mixed(text, fields), ground, reason.language)
+    return Saying(Mixed(text, fields), ground, reason.language)
 
 
 def _of_history(reason: Reason) -> frozenset[str]:
@@ -110,12 +116,12 @@ def _of_history(reason: Reason) -> frozenset[str]:
     return frozenset([HISTORY])
 
 
-def _request(door: Door, one: _Saying) -> Complete:
+def _request(door: Door, one: Saying) -> Complete:
     language = str(catalogue(one.language).messages["language"])
     prompt = door.prompt("explain", {"sentence": one.sentence}, language=language)
     return Complete(prompt=prompt, max_tokens=MAX_TOKENS)
 
 
-def _reworded(reason: Reason, told: Mapping[str, str]) -> Reason:
-    said = told.get(reason.text, reason.text)
-    return reason if said == reason.text else replace(reason, text=said, source="llm")
+def reworded(reason: Reason, said: str | None) -> Reason:
+    """`reason` in a model's accepted words; as it is without any, or where they are its own."""
+    return reason if said in (None, reason.text) else replace(reason, text=said, source="llm")

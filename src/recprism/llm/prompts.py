@@ -28,9 +28,12 @@ MAX_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A text that draws on several fields; it gets into a prompt where all of them are allowed."""
+    """A text, or texts in lists and mappings, that draws on several fields.
 
-    text: str
+    It gets into a prompt where all of them are allowed.
+    """
+
+    text: Any
     fields: frozenset[str]
 
 

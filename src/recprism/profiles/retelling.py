@@ -8,12 +8,14 @@ model that knows a person's age or income has something to guess from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from recprism.llm import Complete, Door, Ground, Mixed, refuse
 from recprism.llm.guard import languages
 from recprism.llm.quantities import find_quantities
+from recprism.profiles.habits import Habit
 from recprism.profiles.profile import Profile
 from recprism.profiles.summary import Sentence, sentences_of
 from recprism.profiles.words import words_of
@@ -35,9 +37,9 @@ def retell(door: Door, profile: Profile, project: ProjectFile) -> Profile:
     if ROLE not in door.roles or not open_to or language not in languages():
         return profile
     words = words_of(language)
-    said = words.space.join(one.text for one in open_to)
-    fields = frozenset().union(*(_fields_of(one, project) for one in open_to))
-    prompt = door.prompt("profile", {"summary": Mixed(said, fields)}, language=words.language)
+    summary = _joined(open_to, project)
+    said = str(summary.text)
+    prompt = door.prompt("profile", {"summary": summary}, language=words.language)
     request = Complete(prompt=prompt, max_tokens=MAX_TOKENS)
     outcome = door.ask(ROLE, request, subject=profile.user)
     profile = replace(profile, llm=outcome.state)
@@ -51,6 +53,22 @@ def retell(door: Door, profile: Profile, project: ProjectFile) -> Profile:
         return profile
     rest = [one.text for one in told if one not in open_to]
     return replace(profile, summary=words.space.join([text, *rest]), summary_source="llm")
+
+
+def habits_in_words(
+    habits: Mapping[str, Habit], at: datetime, project: ProjectFile, allowed: frozenset[str]
+) -> Mixed | None:
+    """What is counted of a person, in the sentences of a summary that may reach a prompt; None for
+    none."""
+    told = sentences_of(habits, None, {}, at, project.language)
+    open_to = [one for one in told if _fields_of(one, project) <= allowed]
+    return _joined(open_to, project) if open_to else None
+
+
+def _joined(sentences: Sequence[Sentence], project: ProjectFile) -> Mixed:
+    """Sentences one after another, and what they draw on."""
+    text = words_of(project.language).space.join(one.text for one in sentences)
+    return Mixed(text, frozenset().union(*(_fields_of(one, project) for one in sentences)))
 
 
 def judge(text: str, said: str, names: Sequence[str], language: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from recprism.project.fields import Duration, Section, Switch, format_duration, 
 RoleName = Literal["embed", "label", "profile", "rank", "compose", "explain", "ask"]
 QUERY, HISTORY = "query", "history"
 """Fields that are no column: a wish, and what is counted from a person's events."""
-WORKING_ROLES = ("embed", "label", "rank", "ask", "explain", "profile")
+WORKING_ROLES = ("embed", "label", "rank", "ask", "explain", "profile", "compose")
 """The roles that something uses; the others are not taken silently."""
 _MILLISECONDS = re.compile(r"^([1-9]\d{0,6})\s*ms$")
 
@@ -118,7 +118,8 @@ class Llm(Section):
     roles: dict[RoleName, Switch | LlmRole] = {}
     """Which roles are on, and how they are run; this version knows `embed`, which the text encoder
     plays, `label` (a second opinion where the encoder wavers), `rank` (in training), `ask`
-    (wishes), `explain` (reasons) and `profile` (the summary). A role not named is off."""
+    (wishes), `explain` (reasons), `profile` (the summary) and `compose` (whole answers). A role not
+    named is off."""
     fields: list[str] = []
     """What may reach a prompt: `KIND.NAME` for a text column, title, label or number of a kind,
     `users.NAME` for a trait or text column of users, `query` for a wish, `history` for what a

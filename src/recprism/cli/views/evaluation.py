@@ -21,6 +21,7 @@ def evaluation_view(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:
         yield f"{plain(task['verdict'])}\n"
     yield from _sharing(evaluation["tasks"])
     yield from _gates(evaluation)
+    yield from _composing(evaluation["tasks"])
     for name, reason in evaluation["skipped"].items():
         yield f"`{plain(name)}` was not measured: {plain(reason)}"
     yield _circumstances(evaluation)
@@ -48,10 +49,28 @@ def _sharing(tasks: Mapping[str, Any]) -> Iterator[Table | str]:
         yield table(["task", "together", "each alone", "difference", "so learning together"], rows)
 
 
+def _composing(tasks: Mapping[str, Any]) -> Iterator[Table | str]:
+    """What a language model's order does to each task, where one composes."""
+    rows = []
+    for name, task in tasks.items():
+        found = task.get("composition")
+        if found is not None:
+            orders = (_number(found[rule]["value"]) for rule in ("own", "composed"))
+            gap = _difference(found["composed_minus_own"])
+            ordered = f"{found['ordered']} of {found['own']['n']}"
+            rows.append((name, *orders, gap, found["composing"], ordered))
+    if rows:
+        yield "Does a language model's order help?"
+        head = ["task", "the ranker's", "the model's", "difference", "so composing"]
+        yield table([*head, "lists ordered by it"], rows)
+
+
 def _gap(task: Mapping[str, Any]) -> tuple[str, str]:
-    gap = task["model_minus"]["single"]
-    difference = "none" if gap["value"] is None else f"{gap['value']:+.4f} ({_interval(gap)})"
-    return difference, task["sharing"]
+    return _difference(task["model_minus"]["single"]), task["sharing"]
+
+
+def _difference(gap: Mapping[str, Any]) -> str:
+    return "none" if gap["value"] is None else f"{gap['value']:+.4f} ({_interval(gap)})"
 
 
 def _gates(evaluation: Mapping[str, Any]) -> Iterator[Table | str]:

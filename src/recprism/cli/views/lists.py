@@ -19,7 +19,8 @@ def answer_view(answer: Mapping[str, Any]) -> Iterator[Table | str]:
         yield f"Reasons are in plain words: the language model says `{answer['llm']}`.\n"
     for task, ranked in answer["lists"].items():
         short = f" ({plain(ranked['short_because'])})" if ranked.get("short_because") else ""
-        yield f"{plain(task)}{short}"
+        order = ", in the language model's order" if ranked.get("composed") else ""
+        yield f"{plain(task)}{order}{short}"
         yield _list_table(ranked)
 
 
