@@ -193,31 +193,65 @@ def test_an_answer_that_is_late_leaves_the_plain_file(tmp_path: Path) -> None:
     assert "no answer within" in told.choices[0].why
 
 
-class Sure(EchoLLM):
-    """Chooses `index` with the share `share`."""
+class Outside(EchoLLM):
+    """Chooses what was not offered."""
 
-    def __init__(self, index: int, share: float | None) -> None:
+    def __init__(self, index: int) -> None:
         super().__init__()
-        self.index, self.share = index, share
+        self.index = index
 
     async def choose(self, request: Choose) -> Reply[Choice]:
         await self._hear(request)
-        n = len(request.options)
-        shares = None if self.share is None else [(1 - self.share) / (n - 1)] * n
-        if shares is not None and self.index < n:
-            shares[self.index] = self.share or 0.0
-        found = None if shares is None else tuple(shares)
-        return Reply(value=Choice(index=self.index, probabilities=found))
+        return Reply(value=Choice(index=self.index))
 
 
-@pytest.mark.parametrize(("index", "share"), [(0, 0.4), (99, None), (-1, None)])
-def test_an_unsure_answer_and_garbage_are_not_heard(
-    tmp_path: Path, index: int, share: float | None
-) -> None:
+@pytest.mark.parametrize("index", [99, -1])
+def test_garbage_is_not_heard(tmp_path: Path, index: int) -> None:
     data = english(tmp_path)
-    told = infer_project([data], "shop", door=door_to(Sure(index, share)))
+    told = infer_project([data], "shop", door=door_to(Outside(index)))
     assert without_comments(told.yaml) == without_comments(infer_project([data], "shop").yaml)
     assert not [c for c in told.choices if "language model" in c.why]
+
+
+class Likely(EchoLLM):
+    """Gives `customer` the share of the column's name in `shares`, the rest to nothing."""
+
+    def __init__(self, shares: Mapping[str, float]) -> None:
+        super().__init__()
+        self.shares = shares
+
+    async def choose(self, request: Choose) -> Reply[Choice]:
+        await self._hear(request)
+        share = self.shares.get(str(facts_of(request).get("column")), 0.0)
+        found = [0.0] * len(request.options)
+        found[-1] = 1.0 - share
+        if "customer" in request.options:
+            found[request.options.index("customer")] = share
+        return Reply(value=Choice(index=int(np.argmax(found)), probabilities=tuple(found)))
+
+
+@pytest.mark.parametrize(
+    ("shares", "user"),
+    [
+        ({"kk": 0.9, "uu": 0.8}, "kk"),
+        ({"kk": 0.6, "uu": 0.9}, "uu"),
+        ({"kk": 0.05, "uu": 0.02}, None),
+    ],
+)
+def test_only_the_likeliest_column_of_a_table_is_the_customer(
+    tmp_path: Path, shares: dict[str, float], user: str | None
+) -> None:
+    columns = {"kk": [n % 40 for n in range(200)], "uu": [n % 50 for n in range(200)]}
+    times = [f"2024-01-{n % 28 + 1:02d}" for n in range(200)]
+    frame = {"product_id": [f"p{n % 70}" for n in range(200)], **columns, "time": times}
+    pl.DataFrame(frame).write_csv(tmp_path / "log.csv")
+    english(tmp_path)
+    paths = [tmp_path / "log.csv", tmp_path / "english" / "products.csv"]
+    told = infer_project(
+        [*paths, tmp_path / "english" / "users.csv"], "shop", door=door_to(Likely(shares))
+    )
+    meant = [c.what for c in told.choices if "language model" in c.why]
+    assert meant == ([] if user is None else [f"log.{user}"])
 
 
 def test_an_answer_that_leads_nowhere_is_dropped(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """What columns with odd names hold, as a language model understands them (role `configure`).
 
 In come profiled tables, out come the same tables in which some columns are taken for a word of
-`hints`, a `Choice` for each, and a line about each that may stand in a comment. Three decisions are
+`hints`, a `Choice` for each, and a line about each that may stand in a comment. Four decisions are
 worth knowing. Only columns whose names say nothing to the rules are asked about, and never for a
 part that another column of their table has by its name. The model picks among meanings that the
-values allow, so whatever it says, values still decide. And it reads names, types and counts, never
-a value of a cell.
+values allow, so whatever it says, values still decide. A table's columns are settled together: a
+small model knows which of them is most like a customer, not that one is. And it reads names, types
+and counts, never a value of a cell.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from recprism.data import hints
 from recprism.data.columns import Column, Profiled
+from recprism.data.dataset import FloatArray
 from recprism.data.roles import Choice, is_text, window_of
 from recprism.llm import Choice as Chosen
 from recprism.llm import Choose, Complete, Door, Outcome, Prompt
@@ -31,9 +36,12 @@ a line about a column."""
 FEW_IDS, MOST_CLASSES = 10, 500
 """What is said to name users, items or visits has so many values at least, what sorts them at
 most."""
-SURE = 0.5
-"""A meaning is believed when it is likelier than all others together."""
+HEARD, SURE = 0.1, 0.5
+"""How likely a meaning must be when a table's columns are settled, and the right one of several
+columns."""
 NOTHING = "something else"
+_NEVER = 1e-9
+"""How likely something impossible is, so that it has a logarithm."""
 _FACTS = ("column", "columns", "distinct", "rows", "table", "type")
 
 
@@ -42,11 +50,13 @@ class Meaning:
     """Something that a column may hold: the word that the rules know it by, and how it is put.
 
     A table in which another column has one of `known` in its name needs no column of this meaning.
+    Only of what may be `many` a table can have several.
     """
 
     word: str
     option: str
     known: frozenset[str]
+    many: bool = False
 
 
 USER = Meaning("customer", "customer", hints.USER)
@@ -54,12 +64,12 @@ ITEM = Meaning("product", "product", hints.ITEM)
 SESSION = Meaning("session", "order or visit", hints.SESSION)
 PLACE = Meaning("store", "shop or place", hints.PLACE)
 TIME = Meaning("time", "date or time", hints.TIME)
-AMOUNT = Meaning("amount", "price or quantity", frozenset(hints.VALUE))
+AMOUNT = Meaning("amount", "price or quantity", frozenset(hints.VALUE), many=True)
 RATING = Meaning("rating", "rating", frozenset(hints.VALUE))
 ACTION = Meaning("action", "action", hints.ACTION)
-CLASS = Meaning("category", "category", frozenset())
+CLASS = Meaning("category", "category", frozenset(), many=True)
 TITLE = Meaning("title", "title", frozenset(hints.TEXT))
-WORDS = Meaning("description", "description", frozenset())
+WORDS = Meaning("description", "description", frozenset(), many=True)
 _KNOWN = frozenset().union(
     hints.USER, hints.ITEM, hints.SESSION, hints.PLACE, hints.ACTION, hints.VALUE, hints.TEXT,
     hints.LABEL, hints.WISH, hints.PRIVATE, hints.LANGUAGE, hints.TIME, hints.START, hints.END,
@@ -103,11 +113,9 @@ def understand(tables: Sequence[Profiled], door: Door) -> Understood:
         return Understood(list(tables), [unused(failed.why or "it gave no answer")], {})
     choices: list[Choice] = []
     taken: dict[tuple[str, str], Column] = {}
-    for question, outcome in zip(asked, outcomes, strict=True):
-        column, meaning = _read(question, outcome)
-        if meaning is not None:
-            taken[question.table.source, column.name] = column.taken_for(meaning.word)
-            choices.append(_choice(column, meaning, question))
+    for question, column, meaning in _settled(asked, outcomes):
+        taken[question.table.source, column.name] = column.taken_for(meaning.word)
+        choices.append(_choice(column, meaning, question))
     if len(found) > len(asked):
         left = f"{len(found) - len(asked)} columns with odd names were not asked about"
         choices.append(Choice("language model", left, f"at most {MOST_QUESTIONS} are"))
@@ -141,7 +149,8 @@ def request(question: Question) -> Choose:
         says = "when it happened" if wanted is TIME else "who did it"
         prompt = render("columns", _facts(question.table, None), _FACTS, wanted=says)
         return Choose(prompt=_named(prompt), options=question.options)
-    prompt = render("column", _facts(question.table, question.column), _FACTS)
+    # The name alone: a small model is led astray by what else stands in the table.
+    prompt = render("column", {"column": _short(question.column.name)}, _FACTS)
     neutral = render("column", {"column": "?"}, _FACTS)
     return Choose(prompt=_named(prompt), options=question.options, neutral=_named(neutral))
 
@@ -220,14 +229,55 @@ def _named(prompt: Prompt) -> Prompt:
     return replace(prompt, fields=("column names", "counts", "types"))
 
 
-def _read(question: Question, outcome: Outcome[Chosen]) -> tuple[Column, Meaning | None]:
-    """The column and what it means; no meaning for an unsure answer, and for garbage."""
-    chosen = outcome.value
-    if chosen is None or not 0 <= chosen.index < len(question.options):
-        return question.columns[0], None
-    if chosen.probabilities is not None and chosen.probabilities[chosen.index] < SURE:
-        return question.columns[0], None
-    return question.columns[chosen.index], question.meanings[chosen.index]
+def _settled(
+    asked: Sequence[Question], outcomes: Sequence[Outcome[Chosen]]
+) -> Iterator[tuple[Question, Column, Meaning]]:
+    """What each column means, where the model says so, table by table."""
+    told = [_Told(one, _shares(one, out.value)) for one, out in zip(asked, outcomes, strict=True)]
+    for source in dict.fromkeys(question.table.source for question in asked):
+        own = [one for one in told if one.question.table.source == source]
+        yield from _assigned([one for one in own if one.question.column is not None])
+        for question, shares in own:
+            best = int(shares.argmax())
+            meaning = question.meanings[best]
+            if question.column is None and meaning is not None and shares[best] >= SURE:
+                yield question, question.columns[best], meaning
+
+
+class _Told(NamedTuple):
+    """A question, and how likely the model finds each of its options."""
+
+    question: Question
+    shares: FloatArray
+
+    def of(self, meaning: Meaning | None) -> float:
+        """How likely a meaning is; nothing where the values do not allow it."""
+        meanings = self.question.meanings
+        return float(self.shares[meanings.index(meaning)]) if meaning in meanings else 0.0
+
+
+def _assigned(told: Sequence[_Told]) -> Iterator[tuple[Question, Column, Meaning]]:
+    """The likeliest meanings of a table's columns together, each meaning once or `many` times."""
+    meanings = dict.fromkeys(meaning for one in told for meaning in one.question.meanings)
+    slots = [m for m in meanings for _ in range(len(told) if m is None or m.many else 1)]
+    shares = np.array([[one.of(meaning) for meaning in slots] for one in told])
+    if not len(told):
+        return
+    for row, place in zip(*linear_sum_assignment(-np.log(shares + _NEVER)), strict=True):
+        question, meaning = told[row].question, slots[place]
+        if meaning is not None and question.column and shares[row, place] >= HEARD:
+            yield question, question.column, meaning
+
+
+def _shares(question: Question, chosen: Chosen | None) -> FloatArray:
+    """How likely each option is; a model without likelihoods is sure, and garbage is nothing."""
+    shares = np.zeros(len(question.options), np.float32)
+    if chosen is not None and 0 <= chosen.index < len(shares):
+        if chosen.probabilities is None:
+            shares[chosen.index] = 1.0
+        else:
+            shares[:] = chosen.probabilities
+    return shares
 
 
 def _choice(column: Column, meaning: Meaning, question: Question) -> Choice:
