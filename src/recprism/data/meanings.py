@@ -145,9 +145,9 @@ def questions(table: Profiled) -> Iterator[Question]:
 def request(question: Question) -> Choose:
     """The question as the model gets it, and the same about nothing, to compare with."""
     if question.column is None:
-        wanted = question.meanings[0]
-        says = "when it happened" if wanted is TIME else "who did it"
-        prompt = render("columns", _facts(question.table, None), _FACTS, wanted=says)
+        is_time = TIME in question.meanings
+        says = "The column that says " + ("when it happened:" if is_time else "who did it:")
+        prompt = render("columns", _facts(question.table, None), _FACTS, question=says)
         return Choose(prompt=_named(prompt), options=question.options)
     # The name alone: a small model is led astray by what else stands in the table.
     prompt = render("column", {"column": _short(question.column.name)}, _FACTS)
