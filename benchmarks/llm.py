@@ -12,7 +12,8 @@ texts of a set are used (4,000 by default, 400 with `--quick`). `DIR` keeps vect
 the share of texts with the right label, of sets with several labels per text the mean overlap
 (Jaccard) of given and true labels; `macro_f1` is over the labels of the reported texts. `unknown`
 is never answered. With `--model`, `combined` is the encoder with the model's second opinion, and
-`guard` what planted instructions change (see `benchmarks.label_opinions`). `languages` and
+`guard` what planted instructions change (see `benchmarks.label_opinions`; under `rank` with
+`--rank`, see `benchmarks.rank_guard`). `languages` and
 `deadline` are what `benchmarks.llm_languages` and `benchmarks.llm_deadline` say; `--only` leaves
 them out.
 """
@@ -29,11 +30,18 @@ from typing import Any
 
 import numpy as np
 from benchmarks.label_opinions import combined_of, measure_guard, open_chooser, trust_of
-from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts
+from benchmarks.labelled_texts import SETS, AbsentSet, LabelledTexts, departments
 from benchmarks.llm_deadline import QUICK_REQUESTS, REQUESTS, deadline_lines, measure_deadline
 from benchmarks.llm_languages import as_text as languages_as_text
 from benchmarks.llm_languages import measure_languages
-from benchmarks.llm_rank import rank_section
+from benchmarks.llm_rank import USUAL_MODEL, rank_section
+from benchmarks.rank_guard import (
+    QUICK_VICTIMS,
+    VICTIMS,
+    measure_rank_guard,
+    open_rank_door,
+    rank_guard_lines,
+)
 from benchmarks.summary import RESULTS
 from numpy.typing import NDArray
 
@@ -87,10 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "guard": measure_guard(options.data, encoder, cache, chooser)
         if "grocery_departments" in labels
         else None,
+        "rank_guard": rank_guard_of(options) if options.rank else None,
         "languages": None if options.only else measure_languages(encoder),
         "deadline": None if options.only else measure_deadline(requests),
         **(
-            rank_section(options.data, quick=options.quick) if options.rank and options.data else {}
+            rank_section(options.data, options.model or USUAL_MODEL, quick=options.quick)
+            if options.rank and options.data
+            else {}
         ),
         "model": options.model,
         "skipped": skipped,
@@ -119,6 +130,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rank", action="store_true", help="the role `rank` too (needs weights)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser.parse_args(arguments)
+
+
+def rank_guard_of(options: argparse.Namespace) -> dict[str, Any] | None:
+    """What planted instructions change of ranks, on grocery texts; None where those are absent."""
+    try:
+        found = departments(options.data).at_most(QUICK_TEXTS, SEED)
+    except AbsentSet:
+        return None
+    victims = QUICK_VICTIMS if options.quick else VICTIMS
+    door = open_rank_door(options.model or USUAL_MODEL, options.folder)
+    try:
+        return measure_rank_guard(found, door, victims=victims, seed=SEED)
+    finally:
+        door.close()
 
 
 def measure(
@@ -286,6 +311,7 @@ def as_text(result: Mapping[str, Any]) -> str:
         )
     if result.get("guard"):
         lines.append("guard: " + json.dumps(result["guard"]))
+    lines += rank_guard_lines(result["rank_guard"]) if result.get("rank_guard") else []
     lines += languages_as_text(result["languages"]) if result.get("languages") else []
     lines += deadline_lines(result["deadline"]) if result.get("deadline") else []
     lines += [f"{name}: skipped, {reason}" for name, reason in result["skipped"].items()]

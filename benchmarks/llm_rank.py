@@ -55,6 +55,7 @@ TASK = "next"
 GROUPS = ("0", "1-3", "4-10", "11+")
 K = 10
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8)
+USUAL_MODEL = "smollm2-135m"
 """Weights of the model's relevance beside the logit that validation chooses from."""
 LISTS, PER_LIST = 3, 20
 
@@ -83,7 +84,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("file", type=Path, help="one `user item item ...` line per user")
     parser.add_argument("--items", type=Path, help="titles and attributes of the items")
-    parser.add_argument("--model", default="smollm2-135m", help="weights to use")
+    parser.add_argument("--model", default=USUAL_MODEL, help="weights to use")
     parser.add_argument("--users", type=int, default=3000, help="people whose lists are asked")
     parser.add_argument("--asked", type=int, default=30, help="people per group for `on`")
     parser.add_argument("--teach", type=int, default=100, help="people to teach the student with")
@@ -93,11 +94,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def rank_section(data: Path, *, quick: bool) -> dict[str, Any]:
+def rank_section(data: Path, model: str, *, quick: bool) -> dict[str, Any]:
     """The parts `rank` and `prefix` of `benchmarks.llm`, for the sequence file in `data`."""
     few = ["--users", "300", "--asked", "4", "--teach", "20"] if quick else []
     folder = data / "beauty"
-    options = parse([str(folder / "Beauty.txt"), "--items", str(folder / "items.tsv"), *few])
+    named = ["--items", str(folder / "items.tsv"), "--model", model]
+    options = parse([str(folder / "Beauty.txt"), *named, *few])
     sequences = read_sequences(options.file)
     with tempfile.TemporaryDirectory() as place:
         found = measure(options, sequences, read_items(options.items, sequences), Path(place))

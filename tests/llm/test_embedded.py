@@ -8,13 +8,14 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recprism.errors import LLMUnavailable, MissingExtra
+from recprism.llm import embedded
 from recprism.llm.embedded import EmbeddedBackend, has_chat_template
 from recprism.llm.requests import Choice, Choose, Complete, Embed, Prompt, Score
 from recprism.llm.weights import KNOWN, find
@@ -97,6 +98,26 @@ def test_a_text_is_as_likely_in_one_call_as_token_by_token(tiny_base: Path, text
 
     whole, steps = use(tiny_base, work)
     assert whole == pytest.approx(steps, abs=ROUNDING * max(1, len(text)))
+
+
+def test_a_text_of_which_a_token_is_not_reported_is_scored_in_steps(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a character of several tokens llama.cpp may report fewer than it wrote."""
+    text = Score(prompt=PROMPT, continuations=("plain words",))
+
+    async def work(backend: EmbeddedBackend) -> float:
+        return (await backend.score(text)).value[0]
+
+    whole = use(tiny_base, work)
+    written = embedded._written
+
+    def without_one(chunks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        found = written(chunks)
+        return found[1:] if len(found) > 1 else found
+
+    monkeypatch.setattr(embedded, "_written", without_one)
+    assert use(tiny_base, work) == pytest.approx(whole, abs=ROUNDING * 11)
 
 
 def test_one_prefix_serves_all_continuations(tiny_base: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.llm.servers import KEY, Running
 
 from recprism.llm import Budget, Complete, Price, Prompt, open_door
-from recprism.llm.opening import CHECK, LEDGER, ask_check
+from recprism.llm.opening import CHECK, CONFIGURE, LEDGER, ask_check
 from recprism.project.llm_section import Llm, LlmBudget, LlmPrice, LlmRole
 
 QUESTION = Complete(prompt=Prompt(user="What is milk?"), max_tokens=4)
@@ -42,7 +42,7 @@ def test_roles_have_their_model_deadline_and_budget(tmp_path: Path) -> None:
         prices={"big": LlmPrice(input=1.0, output=2.0)},
     )
     door = open_door(settings, tmp_path)
-    assert set(door.roles) == {CHECK, "label", "explain", "rank"}
+    assert set(door.roles) == {CHECK, CONFIGURE, "label", "explain", "rank"}
     label, explain = door.roles["label"], door.roles["explain"]
     assert (label.model, label.deadline_s, label.budget) == ("big", 60.0, None)
     assert (explain.model, explain.deadline_s) == ("small", 0.8)

@@ -3,8 +3,9 @@
 In comes a `Catalog` and an encoder, out goes `Content`. The decision worth knowing: items are
 compared with each other by a short whitened vector, because the online path compares many; a wish
 is compared with items in all numbers of the encoder, because a short vector forgets what it names.
-There, texts and wishes are each moved to their own center, which E5 puts at different places. Both
-kinds of vector exist once per distinct content, since many items share their words.
+There, texts and wishes are each moved to their own center, which E5 puts at different places, and
+wishes lose what tells their language (`languages.py`). Both kinds of vector exist once per distinct
+content, since many items share their words.
 
 Images, or vectors of any other origin, come in as arrays per kind (`supplied`). They get numbers of
 their own beside those of the text, so that two items are compared in whatever both of them have.
@@ -23,6 +24,7 @@ from scipy.sparse import csr_matrix
 
 from recprism.content.cache import HalfArray, Progress, encode_texts
 from recprism.content.encoder import Encoder
+from recprism.content.languages import language_axes, without
 from recprism.content.links import in_order, with_links
 from recprism.content.projection import Projection, unit
 from recprism.data.dataset import Catalog, FloatArray, Grouped, IntArray
@@ -43,7 +45,8 @@ class Content:
     for items without. `row` [n_items] is the row of what an item is about in `wide`
     [n_rows, encoder size], -1 for nothing: unit vectors around the center, first the texts, then
     the mixtures that links bring. `short` projects raw vectors to those of `item`, `wish_center`
-    [encoder size] is the center of wishes.
+    [encoder size] is the center of wishes, `languages` [n, encoder size] are the axes along which
+    languages differ, which wishes lose.
     """
 
     item: FloatArray
@@ -52,6 +55,7 @@ class Content:
     vectors: HalfArray
     wide: FloatArray
     wish_center: FloatArray
+    languages: FloatArray
     short: Projection
 
     @property
@@ -82,12 +86,14 @@ class Content:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Content:
-        """What `to_arrays` gave, without copying."""
+        """What `to_arrays` gave, without copying; old artifacts have no `languages`."""
         short = Projection(arrays["mean"], arrays["basis"])  # type: ignore[arg-type]
-        return cls(**{name: arrays[name] for name in _ARRAYS}, short=short)  # type: ignore[arg-type]
+        none = np.zeros((0, len(arrays["wish_center"])), np.float32)
+        found = {"languages": none, **{name: arrays[name] for name in _ARRAYS if name in arrays}}
+        return cls(**found, short=short)  # type: ignore[arg-type]
 
 
-_ARRAYS = ("item", "text_row", "row", "vectors", "wide", "wish_center")
+_ARRAYS = ("item", "text_row", "row", "vectors", "wide", "wish_center", "languages")
 
 
 def build_content(
@@ -119,8 +125,10 @@ def build_content(
     single = raw.astype(np.float32)
     short = Projection.fit(single, size)
     center = wish_center = np.zeros(raw.shape[1], np.float32)
+    languages = np.zeros((0, raw.shape[1]), np.float32)
     if encoder is not None and len(texts) >= CENTER_FROM:
         center, wish_center = single.mean(axis=0), _center_of_wishes(encoder, texts, cache)
+        languages = language_axes(encoder, cache=cache)
     row, (near, wide) = _mix_along_links(
         catalog, text_row, [short.apply(single), unit(single - center)]
     )
@@ -129,7 +137,7 @@ def build_content(
         extra = _supplied_block(catalog, supplied, size)
         item = unit(np.concatenate([item, extra], axis=1))
         short = replace(short, basis=np.pad(short.basis, ((0, 0), (0, extra.shape[1]))))
-    return Content(item, text_row, row, raw, wide, wish_center, short)
+    return Content(item, text_row, row, raw, wide, wish_center, languages, short)
 
 
 def encode_queries(
@@ -149,7 +157,8 @@ def encode_queries(
     if encoder is not None and len(content.vectors) and wished:
         asked = [texts[row] for row in wished]
         raw = encode_texts(encoder, asked, is_query=True, cache=cache, progress=progress)
-        out[wished] = unit(raw.astype(np.float32) - content.wish_center)
+        seen = raw.astype(np.float32) - content.wish_center
+        out[wished] = unit(without(content.languages, seen))
     return out
 
 

@@ -7,7 +7,7 @@ items are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -33,7 +33,8 @@ class Column:
     """One column: `distinct` values in the whole table, the rest by the sample.
 
     `filled` is the share of rows with a value, `wordiness` the mean number of words of a text (two
-    characters count as a word where a script has no spaces).
+    characters count as a word where a script has no spaces). `meant` is the word of ours that a
+    language model took its name for, empty where the name speaks for itself.
     """
 
     name: str
@@ -43,11 +44,12 @@ class Column:
     filled: float
     wordiness: float
     sample: pl.Series
+    meant: str = ""
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The stems of the words of its name."""
-        return tuple(stem(word) for word in words_of(self.name))
+        """The stems of the words of its name, after what it was taken for."""
+        return tuple(stem(word) for word in (*words_of(self.meant), *words_of(self.name)))
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -71,6 +73,16 @@ class Column:
     def values(self) -> pl.Series:
         """The distinct values of the sample as ids."""
         return as_text(self.sample.unique()).drop_nulls()
+
+    @cached_property
+    def may_be_time(self) -> bool:
+        """Whether its values could be moments, whatever its name says."""
+        return self.sort == "time" or (self.sort == "whole" and _sort(self.sample, True) == "time")
+
+    def taken_for(self, word: str) -> Column:
+        """The same column with a word of `hints` for its name; numbers may be times then."""
+        is_time = self.may_be_time and not _TIMELY.isdisjoint(map(stem, words_of(word)))
+        return replace(self, meant=word, sort="time" if is_time else self.sort)
 
     def share_in(self, other: Column) -> float:
         """The share of this column's distinct values that `other` has too (by the samples)."""
@@ -160,12 +172,13 @@ def _n_distinct(values: pl.Series) -> int:
 
 
 def _describe(sample: pl.Series, rows: int, distinct: int, filled: float) -> Column:
-    sort = _sort(sample)
+    timely = not _TIMELY.isdisjoint(stem(word) for word in words_of(sample.name))
+    sort = _sort(sample, timely)
     wordiness = _wordiness(sample) if sort == "text" else 0.0
     return Column(sample.name, sort, rows, distinct, filled, wordiness, sample)
 
 
-def _sort(sample: pl.Series) -> Sort:
+def _sort(sample: pl.Series, timely: bool) -> Sort:
     if isinstance(sample.dtype, pl.Date | pl.Datetime):
         return "time"
     if not (sample.dtype.is_numeric() or sample.dtype == pl.String):
@@ -176,7 +189,6 @@ def _sort(sample: pl.Series) -> Sort:
         values = values.filter(values != "")
     if len(values) == 0:
         return "other"
-    timely = not _TIMELY.isdisjoint(stem(word) for word in words_of(sample.name))
     numbers = values.cast(pl.Float64, strict=False)
     if numbers.null_count():
         return "time" if _share_of_times(values) >= 0.95 else "text"

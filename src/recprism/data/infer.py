@@ -2,7 +2,7 @@
 
 In come paths of files and folders, out goes the text of a `recprism.yaml` that loads, and the list
 of choices. It is meant to be read and mended by a person, so it never guesses in silence: what is
-left out is listed too.
+left out is listed too. A language model may say what odd names of columns mean; nothing needs it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from recprism.data.columns import Profiled, profile
 from recprism.data.hints import as_name
+from recprism.data.meanings import Understood, understand, unused
 from recprism.data.roles import Choice, Roles, assign_roles
 from recprism.data.sections import events_section, kind_section, settings, tasks, users_section
 from recprism.data.sources import KNOWN_SUFFIXES, Table, open_table
 from recprism.errors import DataError
+from recprism.llm import Door
 from recprism.project import ProjectFile, to_yaml
 from recprism.project.schema import Source
 
@@ -33,19 +37,36 @@ class Inferred:
     choices: list[Choice]
 
 
-def infer_project(paths: Sequence[Path], name: str, *, base: Path | None = None) -> Inferred:
+def infer_project(
+    paths: Sequence[Path], name: str, *, base: Path | None = None, door: Door | None = None
+) -> Inferred:
     """A project file named `name` for the tables at `paths` (files, or folders of them).
 
     Sources are written relative to `base`, the directory of the project to be; absolute without it.
-    Raises DataError for a table that cannot be read or is empty, and when the tables hold neither
-    events nor texts of items.
+    The role `configure` of `door` is asked what columns with odd names hold; where it fails, or
+    what it says leads nowhere, the rules decide alone and one choice tells so. Raises DataError for
+    a table that cannot be read or is empty, and when the tables hold neither events nor texts of
+    items.
     """
     tables = [
         profile(table, path.stem, _written(path, base))
         for given in paths
         for path, table in _open_all(given)
     ]
+    if door is None:
+        return _infer(paths, name, Understood(tables, [], {}))
+    understood = understand(tables, door)
+    try:
+        return _infer(paths, name, understood)
+    except (DataError, ValidationError):
+        note = unused("with what it said no project came out")
+        return _infer(paths, name, Understood(tables, [note], {}))
+
+
+def _infer(paths: Sequence[Path], name: str, understood: Understood) -> Inferred:
+    tables = understood.tables
     roles = assign_roles(tables)
+    roles.choices[:0] = understood.choices
     spec: dict[str, Any] = {"project": as_name(name, "project")}
     if roles.users is not None:
         spec["users"] = users_section(roles.users, roles)
@@ -62,7 +83,8 @@ def infer_project(paths: Sequence[Path], name: str, *, base: Path | None = None)
     for table in tables:
         if table.source not in roles.used:
             roles.note(table.source, "left out", _why_left_out(table))
-    return Inferred(to_yaml(ProjectFile.model_validate(spec), _header(roles)), roles.choices)
+    header = _header(roles, understood.lines)
+    return Inferred(to_yaml(ProjectFile.model_validate(spec), header), roles.choices)
 
 
 def _open_all(path: Path) -> Iterator[tuple[Path, Table]]:
@@ -122,10 +144,13 @@ def _nothing_found(paths: Sequence[Path], tables: Sequence[Profiled]) -> DataErr
     )
 
 
-def _header(roles: Roles) -> str:
-    """The choices as a comment: what, then why."""
+def _header(roles: Roles, described: Mapping[str, str]) -> str:
+    """The choices as a comment, what, then why; then what a language model said of columns."""
     lines = ["Inferred from tables; mend what is wrong, then run `recprism check`.", ""]
     for choice in roles.choices:
         text = f"{choice.what}: {choice.chosen} ({choice.why})"
         lines += textwrap.wrap(text, 96, subsequent_indent="    ", break_long_words=False)
+    if described:
+        lines += ["", "Columns with odd names in the words of the language model, unchecked:"]
+    lines += [f"{' '.join(name.split())}: {line}" for name, line in described.items()]
     return "\n".join(lines)

@@ -168,14 +168,19 @@ def _as_log(table: Profiled, tables: Sequence[Profiled]) -> Log | None:
     users = [c for c in ids if c.stems & USER]
     if not users and table.key is not None and table.key.stems & table.stems:
         return None
-    user = users[0] if users else ids[0]
+    user = _preferred(users) if users else next((c for c in ids if not c.meant), ids[0])
     things = [c for c in ids if c is not user and not c.stems & SESSION]
     if not things:
         return None
     item = max(things, key=lambda c: (_likely_item(c, table, tables), c.distinct))
     bounds = window_of(table) or ()
-    time = next((c for c in table.times if c not in bounds), table.times[0])
+    time = _preferred([c for c in table.times if c not in bounds] or table.times)
     return Log(table, user, item, time)
+
+
+def _preferred(columns: Sequence[Column]) -> Column:
+    """The first column, or the first that a language model picked among them."""
+    return next((column for column in columns if column.meant), columns[0])
 
 
 def _names_row(column: Column, table: Profiled) -> bool:
@@ -204,6 +209,8 @@ def _find_users(tables: Sequence[Profiled], roles: Roles) -> Profiled | None:
             continue
         named = bool((table.stems | table.key.stems) & USER)
         shares = [log.user.share_in(table.key) for log in roles.logs]
+        if table.key.meant and roles.logs and not any(shares):
+            continue  # so a language model says, but no user of any event is there
         alike = any(log.user.name == table.key.name for log in roles.logs)
         score = named + max(shares, default=0.0)
         if (named or (alike and score > 0)) and (best is None or score > best[0]):

@@ -158,7 +158,8 @@ class EmbeddedBackend:
     async def _write(self, before: Sequence[int], path: Sequence[int]) -> Reply[float]:
         """The log-likelihood of one text, written in one call where llama.cpp can.
 
-        Its grammars fail at a token that is part of a character; such a text is scored in steps.
+        Its grammars fail at a token that is part of a character, or nothing is reported of such a
+        token; then the text is scored in steps.
         """
         body = {
             "prompt": list(before),
@@ -169,12 +170,12 @@ class EmbeddedBackend:
         }
         try:
             chunks = await self._generate(body)
+            return Reply(value=_along(path, chunks), **_usage([chunks]))
         except LLMUnavailable:
             reply = await self._score(before, [path])
             return Reply(
                 value=reply.value[0], tokens_in=reply.tokens_in, tokens_out=reply.tokens_out
             )
-        return Reply(value=_along(path, chunks), **_usage([chunks]))
 
     async def _listed(self, prompt: Sequence[int], token: int) -> float:
         """The log-probability of a token that begins a character: from the list of all tokens.

@@ -18,7 +18,10 @@ LEDGER = Path(".recprism") / "llm.sqlite"
 """Where the account is kept, in the project directory."""
 CHECK = "check"
 """The role of `recprism llm check`, on wherever there is a model."""
-CHECK_DEADLINE_S = 120.0
+CONFIGURE = "configure"
+"""The role of `recprism init --llm`, which comes before there is a project file; on likewise."""
+_BY_HAND_S = 120.0
+"""Somebody waits for these before the command line, and a model is loaded first."""
 _DEADLINES_S = {"label": 60.0, "profile": 10.0, "rank": 60.0}
 _DEADLINE_ONLINE_S = 2.0
 
@@ -71,7 +74,7 @@ def open_backend(settings: Llm, model: str, folder: Path) -> Backend:
 def _roles(settings: Llm) -> dict[str, Role]:
     """The roles that ask this door; `embed` is the text encoder's and does not."""
     model = settings.model or DEFAULT
-    roles = {CHECK: Role(model=model, deadline_s=CHECK_DEADLINE_S)}
+    roles = {name: Role(model=model, deadline_s=_BY_HAND_S) for name in (CHECK, CONFIGURE)}
     for name, role in settings.roles.items():
         if name != "embed" and role is not False:
             roles[name] = _role(name, LlmRole() if role is True else role, model)

@@ -66,10 +66,14 @@ def write_template(name: str, directory: Path, *, force: bool = False) -> list[P
 
 
 def refuse_occupied(directory: Path, *, force: bool) -> None:
-    """Raise UsageError when `directory` is a file, or holds anything and `force` is not set."""
+    """Raise UsageError when `directory` is a file, or holds anything and `force` is not set.
+
+    What RecPrism keeps for itself does not count: a first try may have asked a language model.
+    """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"`{directory}` is a file; a directory is needed for a project.")
-    if not force and directory.is_dir() and any(directory.iterdir()):
+    found = directory.iterdir() if directory.is_dir() else ()
+    if not force and any(path.name != ".recprism" for path in found):
         raise UsageError(
             f"`{directory}` is not empty, a new project needs an empty directory. "
             "Choose another one, or add `--force` to write into this one."

@@ -115,10 +115,11 @@ def told_texts(kind: KindTable, spec: Kind, fields: Sequence[str] | frozenset[st
     if not columns:
         return [""] * len(kind)
     rows = zip(*(column.fill_null("").to_list() for column in columns), strict=True)
-    return [_shortened(", ".join(dict.fromkeys(filter(None, row)))) for row in rows]
+    return [shortened(", ".join(dict.fromkeys(filter(None, row)))) for row in rows]
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """As much of an item's words as the model reads, without their line ends."""
     text = " ".join(text.split())
     if len(text) <= MOST_CHARACTERS:
         return text
