@@ -8,6 +8,7 @@ from recprism.serve.routes import (
     health,
     keys,
     lists,
+    outcomes,
     pages,
     tasks,
     users,
@@ -15,5 +16,17 @@ from recprism.serve.routes import (
 
 ROUTERS = tuple(
     topic.router
-    for topic in (lists, ask, events, users, catalog, tasks, artifacts, keys, health, pages)
+    for topic in (
+        lists,
+        ask,
+        events,
+        outcomes,
+        users,
+        catalog,
+        tasks,
+        artifacts,
+        keys,
+        health,
+        pages,
+    )
 )
