@@ -1,9 +1,9 @@
 """What came of what was shown: how many shows, and after how many of them which action.
 
 In come a store and a period, out go rows by task, slot and artifact. The one decision worth
-knowing: an event belongs to one show. The one whose answer it names (`request_id`); without that the last
-one of the same item to the same user within a window, where both clocks are the real one. It is
-read user by user, so it costs a moment per thousand users: a report, not something for each page.
+knowing: an event belongs to one show. The one whose answer it names (`request_id`); without that
+the last one of the same item to the same user within a window, where both clocks are the real one.
+It is read user by user, which costs a moment per thousand users: a report, not for each page.
 """
 
 from __future__ import annotations
