@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import sys
@@ -18,6 +17,7 @@ from recprism.serve.app import create_app
 from recprism.serve.logs import log_to_stderr
 from recprism.serve.running import BACKLOG, GRACE_S, Plan
 from recprism.serve.settings import Settings
+from recprism.serve.watcher import settle_memory
 from recprism.store import Store, open_project_store
 
 _log = logging.getLogger(__name__)
@@ -58,9 +58,7 @@ def app() -> FastAPI:
         threads=plan.threads,
     )
     made = create_app(_open(directory, store, plan.started), store, settings)
-    # What lives as long as the process need not be looked at by every collection.
-    gc.collect()
-    gc.freeze()
+    settle_memory()
     return made
 
 
