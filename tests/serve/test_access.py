@@ -34,6 +34,7 @@ ROUTES = [
     ("GET", "/v1/items/products", None, "reader"),
     ("GET", f"/v1/items/products/{MILK}/similar", None, "reader"),
     ("GET", "/v1/tasks", None, "reader"),
+    ("GET", "/v1/outcomes", None, "reader"),
     ("POST", "/v1/events", EVENT, "writer"),
     ("PATCH", "/v1/tasks/products", {"size": 4}, "admin"),
     ("GET", "/v1/artifacts", None, "admin"),

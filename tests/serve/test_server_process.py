@@ -15,6 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from benchmarks.server import Server, copy_project, free_port, second_artifact, serving
 from benchmarks.serving import count_keys
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 
 from recprism.artifact import ArtifactShelf
 from recprism.cli.app import app
+from recprism.project.edits import FILE
 from recprism.testing.shops import MILK, MILK_BUYER
 
 EVENT = {"user": "a new one", "kind": "products", "item": "p57", "action": "purchase"}
@@ -207,6 +209,28 @@ def test_a_dead_worker_and_a_damaged_artifact_do_not_end_the_server(own_shop: Pa
         assert (status, document["error"]["code"]) == (503, "not-trained")
         largest.write_bytes(content)
         wait_for(lambda: ready() == 200)
+
+
+def test_workers_do_not_outlive_their_supervisor(own_shop: Path) -> None:
+    server = Server(own_shop)
+    (worker,) = server.workers()
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    server.kill()
+
+
+def test_a_worker_that_cannot_start_ends_the_server(own_shop: Path) -> None:
+    (own_shop / FILE).write_text("{")
+    command = [sys.executable, "-m", "recprism", "serve", str(own_shop)]
+    command += ["--port", str(free_port())]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=2 * PATIENCE_S, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    *_, line, last = ended.stderr.splitlines()
+    assert "tasks.json: it is no JSON" in json.loads(line)["message"]
+    assert last == "A worker could not start; the lines above say why."
 
 
 def test_a_request_at_work_is_answered_when_the_server_is_stopped(own_shop: Path) -> None:

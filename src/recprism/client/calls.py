@@ -23,6 +23,7 @@ from recprism.serve.shapes import (
     ItemPage,
     KeyMade,
     KeysOut,
+    OutcomesOut,
     Role,
     SimilarOut,
     TaskOut,
@@ -179,6 +180,11 @@ def tasks() -> Call[TasksOut]:
 def change_task(name: str, changes: Mapping[str, Any], reset: Sequence[str]) -> Call[TaskOut]:
     body = {**changes, "reset": list(reset)}
     return Call(TaskOut, "PATCH", f"/v1/tasks/{_part(name)}", body)
+
+
+def outcomes(days: int, window_days: int) -> Call[OutcomesOut]:
+    query = {"days": days, "window_days": window_days}
+    return Call(OutcomesOut, "GET", "/v1/outcomes", query=query)
 
 
 def artifacts() -> Call[ArtifactsOut]:

@@ -19,6 +19,7 @@ from recprism.serve.shapes import (
     KeyMade,
     KeyRow,
     Near,
+    OutcomeRow,
     Role,
     TaskOut,
 )
@@ -118,6 +119,10 @@ class Client:
     ) -> TaskOut:
         """Change settings of a task without training, or go back to the project file's."""
         return self._run(calls.change_task(name, changes or {}, reset))
+
+    def outcomes(self, days: int = 7, window_days: int = 7) -> list[OutcomeRow]:
+        """Shows by task, slot and artifact, and after how many of them which action came."""
+        return self._run(calls.outcomes(days, window_days)).rows
 
     def artifacts(self) -> ArtifactsOut:
         """All artifacts, oldest first."""

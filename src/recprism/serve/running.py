@@ -1,25 +1,31 @@
-"""Processes: a supervisor that holds the socket, and workers that answer.
+"""Processes: a supervisor that holds the address, and workers that answer.
 
-The one decision worth knowing: even a single worker has a supervisor. An artifact is mapped into
+Two decisions worth knowing. Even a single worker has a supervisor: an artifact is mapped into
 memory; if somebody cuts its files short, the kernel ends the process that reads them, and the next
-one finds the artifact damaged and says so, instead of there being no server any more.
+one finds the artifact damaged and says so, instead of there being no server any more. And each
+worker listens at a socket of its own: the kernel then spreads connections over all of them, where a
+shared one gives a burst of connections to whoever wakes first.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
+import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Final
-
-import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess
 
 from recprism.errors import UsageError
 from recprism.project import Project, load_project
@@ -32,9 +38,13 @@ NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder in which workers share their metrics."""
 GRACE_S: Final = 15
 """Requests at work have so many seconds to end when the server is stopped."""
-HEALTHY_S: Final = 30
-"""A worker that does not answer its supervisor for so long is replaced."""
+PAUSE_S: Final = 1.0
+"""A worker that died young is replaced after this time: the next one may die as well."""
+YOUNG_S: Final = 5.0
 BACKLOG: Final = 2048
+_LOOK_S = 0.5
+_SPREADS = sys.platform == "linux"
+_log = logging.getLogger(__name__)
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -65,7 +75,7 @@ def serve(directory: Path, host: str, port: int, workers: int) -> None:
     project = load_project(directory)
     is_local = is_loopback(host)
     check_store(project, host, is_local)
-    bound = bind(host, port)
+    bound = bind(host, port, workers)
     plan = Plan(
         directory=str(project.path.resolve()),
         is_local=is_local,
@@ -79,31 +89,92 @@ def serve(directory: Path, host: str, port: int, workers: int) -> None:
     os.environ[NUMBERS] = numbers
     log_to_stderr()
     try:
-        supervise(bound, workers)
+        Supervisor(bound).run()
     finally:
-        bound.close()
+        for one in bound:
+            one.close()
         shutil.rmtree(numbers, ignore_errors=True)
 
 
-def supervise(bound: socket.socket, workers: int) -> None:
-    """Start workers on a socket, and others in place of those that die, until stopped."""
-    config = uvicorn.Config(
-        "recprism.serve.worker:app",
-        factory=True,
-        workers=workers,
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,  # who asks must not be theirs to say
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=GRACE_S,
-        backlog=BACKLOG,
-        timeout_worker_healthcheck=HEALTHY_S,
-    )
-    supervisor = Multiprocess(config, sockets=[bound])
-    supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise UsageError("No worker could start; the lines above say why.")
+class Supervisor:
+    """Keeps one worker at each of `bound`, until it is told to stop.
+
+    It holds the sockets itself, so that connections wait for a worker that is replaced.
+    """
+
+    def __init__(self, bound: Sequence[socket.socket]) -> None:
+        self._bound = bound
+        self._stop = threading.Event()
+        self._workers: list[SpawnProcess] = []
+        self._since: list[float] = []
+
+    def run(self) -> None:
+        """Raises `UsageError` when a worker cannot start in the first place."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        for one in self._bound:
+            self._workers.append(_start(one))
+            self._since.append(time.monotonic())
+        born = tuple(worker.pid for worker in self._workers)
+        try:
+            while not self._stop.is_set():
+                connection.wait([worker.sentinel for worker in self._workers], _LOOK_S)
+                for place, worker in enumerate(self._workers):
+                    if worker.exitcode is not None and not self._stop.is_set():
+                        self._replace(place, worker, is_first=worker.pid in born)
+        finally:
+            self._end()
+
+    def _replace(self, place: int, worker: SpawnProcess, *, is_first: bool) -> None:
+        is_young = time.monotonic() - self._since[place] < YOUNG_S
+        if is_first and is_young and (worker.exitcode or 0) > 0:
+            raise UsageError("A worker could not start; the lines above say why.")
+        _log.error("worker %s ended with %s; another takes its place", worker.pid, worker.exitcode)
+        _forget_numbers(worker.pid)
+        if is_young:
+            self._stop.wait(PAUSE_S)
+        self._workers[place] = _start(self._bound[place])
+        self._since[place] = time.monotonic()
+
+    def _end(self) -> None:
+        """Let workers end what they are at, and end those that do not."""
+        for worker in self._workers:
+            worker.terminate()
+        end = time.monotonic() + GRACE_S + 5.0
+        for worker in self._workers:
+            worker.join(max(0.0, end - time.monotonic()))
+            if worker.exitcode is None:
+                worker.kill()
+                worker.join()
+
+
+def _start(bound: socket.socket) -> SpawnProcess:
+    worker = get_context("spawn").Process(target=_work, args=(bound,))
+    worker.start()
+    return worker
+
+
+def _work(bound: socket.socket) -> None:
+    """The main function of a worker; what it needs is loaded there alone."""
+    from recprism.serve.worker import work
+
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    work(bound)
+
+
+def _end_with_supervisor() -> None:
+    """End this worker, as if it was told to, when its supervisor is gone."""
+    supervisor = parent_process()
+    assert supervisor is not None
+    connection.wait([supervisor.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _forget_numbers(pid: int | None) -> None:
+    """What a dead worker was at, which it can no longer take back."""
+    for file in Path(os.environ[NUMBERS]).glob(f"gauge_live*_{pid}.db"):
+        with suppress(OSError):
+            file.unlink()
 
 
 def check_store(project: Project, host: str, is_local: bool) -> None:
@@ -124,15 +195,25 @@ def check_store(project: Project, host: str, is_local: bool) -> None:
         )
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens at an address. Raises `UsageError`."""
+def bind(host: str, port: int, n: int = 1) -> list[socket.socket]:
+    """`n` sockets that listen at an address. Raises `UsageError`.
+
+    They are one and the same where the system does not spread connections.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        # Sockets that share an address would also share it with another server's.
+        alone = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        if n == 1 or not _SPREADS:
+            return [alone] * n
+        place = alone.getsockname()[:2]
+        alone.close()
+        return [
+            socket.create_server(place, family=family, backlog=BACKLOG, reuse_port=True)
+            for _ in range(n)
+        ]
     except OSError as error:
         why = error.strerror or str(error)
         raise UsageError(
             f"`{host}:{port}` cannot be listened at: {why}. Choose another `--host` or `--port`."
         ) from None
-    bound.set_inheritable(True)
-    return bound

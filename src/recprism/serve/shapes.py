@@ -280,6 +280,22 @@ class KeysOut(Out):
     keys: list[KeyRow]
 
 
+class OutcomeRow(Out):
+    task: str
+    slot: str | None
+    artifact: str | None
+    shows: int
+    actions: dict[str, int]
+    """Shows that each action followed."""
+    rates: dict[str, float]
+    """The same per show."""
+
+
+class OutcomesOut(Out):
+    since: str
+    rows: list[OutcomeRow]
+
+
 class Health(Out):
     status: Literal["ok", "unavailable"]
 

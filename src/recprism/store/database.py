@@ -34,8 +34,12 @@ class Database(Protocol):
         """Held by a thread that writes; the next one waits here instead of in the database."""
         ...
 
-    def begin(self, connection: Connection, locks: Sequence[str]) -> None:
-        """Begin a transaction that writes and excludes others that name one of the same `locks`."""
+    def begin(self, connection: Connection, locks: Sequence[str], *, durable: bool = True) -> None:
+        """Begin a transaction that writes and excludes others that name one of the same `locks`.
+
+        One that is not `durable` survives the death of every process, and may be lost with the
+        power; that spares the wait for the disk.
+        """
         ...
 
     def version(self, connection: Connection) -> int:

@@ -79,8 +79,10 @@ class PostgresDatabase:
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def begin(self, connection: Connection, locks: Sequence[str]) -> None:
+    def begin(self, connection: Connection, locks: Sequence[str], *, durable: bool = True) -> None:
         connection.exec_driver_sql("BEGIN")
+        if not durable:
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         # Sorted, so that two transactions never wait for each other.
         for number in sorted({_lock_number(name) for name in locks}):
             connection.exec_driver_sql(

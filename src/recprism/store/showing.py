@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import TextClause, func, select, text
+from sqlalchemy import TextClause, bindparam, func, select, text
 from sqlalchemy.engine import Connection
 
 from recprism.store.database import Database
@@ -31,6 +32,13 @@ SELECT id FROM known WHERE id IS NOT NULL AND id > :after {filter} LIMIT :n
 """
 
 
+_SHOWN_SINCE: Final = (
+    select(impressions.c.kind, impressions.c.item, func.count())
+    .where(impressions.c.user == bindparam("user"), impressions.c.time >= bindparam("since"))
+    .group_by(impressions.c.kind, impressions.c.item)
+)
+
+
 def known_people(database: Database, *, with_query: bool) -> TextClause:
     """Ids above `:after`, at most `:n`, that contain `:query`.
 
@@ -47,15 +55,14 @@ def count_earlier(
 ) -> Counts:
     """How often the users of `shown` were shown each thing since the limit of each task began."""
     counts: dict[str, Counter[Thing]] = defaultdict(Counter)
+    rows: dict[tuple[str, int], list[tuple[str, str, int]]] = {}
     for task, user in sorted({(one.task, one.user) for one in shown if one.task in limits}):
-        table = impressions.c
-        query = (
-            select(table.kind, table.item, func.count().label("n"))
-            .where(table.user == user, table.time >= to_us(limits[task].since))
-            .group_by(table.kind, table.item)
-        )
-        for row in connection.execute(query):
-            counts[task][user, row.kind, row.item] = row.n
+        since = to_us(limits[task].since)
+        if (user, since) not in rows:
+            found = connection.execute(_SHOWN_SINCE, {"user": user, "since": since})
+            rows[user, since] = [tuple(row) for row in found]
+        for kind, item, n in rows[user, since]:
+            counts[task][user, kind, item] = n
     return counts
 
 

@@ -131,7 +131,7 @@ class SqlStore:
     def record_impressions(self, answer: Answer, now: datetime) -> None:
         shown = [impression_row(one) for one in impressions_in(answer, now)]
         if shown:
-            with self._writing() as connection:
+            with self._writing(durable=False) as connection:
                 connection.execute(insert(impressions), shown)
 
     def impressions_of(self, user: str, since: datetime) -> list[Impression]:
@@ -141,7 +141,8 @@ class SqlStore:
     def reserve(self, shown: Sequence[Impression], limits: Mapping[str, Limit]) -> list[bool]:
         if not shown:
             return []
-        with self._writing(*(f"shows:{one.user}" for one in shown)) as connection:
+        locks = (f"shows:{one.user}" for one in shown)
+        with self._writing(*locks, durable=False) as connection:
             counts = showing.count_earlier(connection, shown, limits)
             allowed = showing.settle_shown(shown, limits, counts)
             rows = [impression_row(s) for s, may in zip(shown, allowed, strict=True) if may]
@@ -264,13 +265,13 @@ class SqlStore:
                 yield connection
 
     @contextmanager
-    def _writing(self, *locks: str) -> Iterator[Connection]:
-        """One transaction; it is durable when the block ends and undone when it raises."""
+    def _writing(self, *locks: str, durable: bool = True) -> Iterator[Connection]:
+        """One transaction; it is kept when the block ends and undone when it raises."""
         with self._plain_errors():
             engine = self._open(writing=True)
             assert engine is not None
             with self.database.turn(), engine.connect() as connection:
-                self.database.begin(connection, locks)
+                self.database.begin(connection, locks, durable=durable)
                 yield connection
                 connection.commit()
 

@@ -66,7 +66,16 @@ class SqliteFile:
     def turn(self) -> threading.Lock:
         return self._turn
 
-    def begin(self, connection: Connection, locks: Sequence[str]) -> None:  # noqa: ARG002
+    def begin(
+        self,
+        connection: Connection,
+        locks: Sequence[str],  # noqa: ARG002
+        *,
+        durable: bool = True,
+    ) -> None:
+        # Connections go from hand to hand, so each transaction says how far it has to reach.
+        reach = "FULL" if durable else "NORMAL"
+        connection.exec_driver_sql(f"PRAGMA synchronous = {reach}")
         # The file has one writer at a time, so every lock is taken.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

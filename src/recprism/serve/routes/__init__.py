@@ -8,6 +8,7 @@ from recprism.serve.routes import (
     health,
     keys,
     lists,
+    outcomes,
     pages,
     people,
     tasks,
@@ -16,5 +17,18 @@ from recprism.serve.routes import (
 
 ROUTERS = tuple(
     topic.router
-    for topic in (lists, ask, events, users, people, catalog, tasks, artifacts, keys, health, pages)
+    for topic in (
+        lists,
+        ask,
+        events,
+        outcomes,
+        users,
+        people,
+        catalog,
+        tasks,
+        artifacts,
+        keys,
+        health,
+        pages,
+    )
 )
