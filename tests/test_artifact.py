@@ -170,6 +170,31 @@ def test_remains_of_a_killed_run_are_swept_and_a_living_one_is_not(shelf: Artifa
     assert not folder.exists()
 
 
+def test_old_artifacts_go_and_never_the_serving_or_the_pinned_one(shelf: ArtifactShelf) -> None:
+    ids = [publish(shelf) for _ in range(5)]
+    assert shelf.keep_newest(9) == []
+    pinned = min(shelf.ids())
+    shelf.use(pinned)
+    gone = shelf.keep_newest(1)
+    left = shelf.ids()
+    assert sorted([*gone, *left]) == sorted(ids)
+    assert set(left) == {pinned, ids[-1], max(ids)}  # within a second ids are in no order
+    assert shelf.current().name == pinned
+
+
+def test_an_artifact_is_replaced_with_all_that_names_it(shelf: ArtifactShelf) -> None:
+    old = publish(shelf, until="then")
+    shelf.use(old)
+    folder = shelf.new()
+    (folder / "new.txt").write_text("new", encoding="utf-8")
+    new = shelf.replace(old, folder)
+    assert shelf.ids() == [new]
+    assert new.startswith(old)
+    assert shelf.pinned() == new
+    manifest = read_manifest(shelf.current())
+    assert (manifest["id"], manifest["until"]) == (new, "then")
+
+
 def test_a_discarded_folder_is_gone(shelf: ArtifactShelf) -> None:
     folder = shelf.new()
     shelf.discard(folder)

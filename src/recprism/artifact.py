@@ -104,6 +104,49 @@ class ArtifactShelf:
         self._unlock(folder)
         return artifact_id
 
+    def replace(self, artifact_id: str, folder: Path) -> str:
+        """Publish `folder` in place of an artifact, which is removed; the new id.
+
+        The manifest is the old one's. Whatever named the old artifact names the new one; a crash in
+        between leaves both. Raises as `publish` and `path` do.
+        """
+        old = self.path(artifact_id)
+        manifest = json.loads((old / MANIFEST).read_text(encoding="utf-8"))
+        fresh_id = f"{artifact_id}-{secrets.token_hex(2)}"
+        serving = [name for name in ("current", "pinned") if self._pointed(name) == artifact_id]
+        try:
+            with watch_disk(folder):
+                _write_manifest(folder, fresh_id, manifest)
+                _sync_tree(folder)
+                folder.rename(self.root / fresh_id)
+                _sync(self.root)
+                for pointer in serving:
+                    self._point(pointer, fresh_id)
+        except Exception:
+            self.discard(folder)
+            raise
+        self._unlock(folder)
+        self.remove(artifact_id)
+        return fresh_id
+
+    def keep_newest(self, n: int) -> list[str]:
+        """Remove all but the `n` newest artifacts, never the serving or the pinned one; their ids.
+
+        Whoever has an artifact open keeps its files until they let go of them.
+        """
+        served = {self._pointed("current"), self.pinned()}
+        old = [one for one in self.ids()[:-n] if one not in served]
+        for artifact_id in old:
+            self.remove(artifact_id)
+        return old
+
+    def remove(self, artifact_id: str) -> None:
+        """Remove an artifact that nothing names: out of sight in one step, then its files."""
+        gone = self.root / f"{_BUILDING}{artifact_id}"
+        (self.root / artifact_id).rename(gone)
+        _sync(self.root)
+        shutil.rmtree(gone, ignore_errors=True)
+
     def ids(self) -> list[str]:
         """Ids of all published artifacts, oldest first; empty before the first training."""
         if not self.root.is_dir():
@@ -273,7 +316,7 @@ def _write_manifest(folder: Path, artifact_id: str, manifest: Mapping[str, Any])
     full = {
         **manifest,
         "id": artifact_id,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": manifest.get("created") or datetime.now(UTC).isoformat(timespec="seconds"),
         "format_version": FORMAT_VERSION,
         "recprism": version("recprism"),
         "files": files,

@@ -36,10 +36,14 @@ from recprism.signals.trend import WINDOW_DAYS
 
 @dataclass(frozen=True)
 class Learned:
-    """How much of a store was learned: events up to number `arrival` of the store `store`."""
+    """How much of a store was learned: events up to number `arrival` of the store `store`.
+
+    `erased` are the erasures that were known then, moments (microseconds) by digest.
+    """
 
     store: str = ""
     arrival: int = 0
+    erased: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Model:
     until: int
     training: Mapping[str, Any] = field(default_factory=dict)
     wishes: FloatArray | None = None
-    learned: Learned = Learned()
+    learned: Learned = field(default_factory=Learned)
 
     @cached_property
     def plans(self) -> dict[str, TaskPlan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.engine.shop_facts import UNTIL, ShopFacts
 
 from recprism.engine import Engine, open_engine
 from recprism.records import Event
-from recprism.store import MemoryStore
+from recprism.store import MemoryStore, Person
 from recprism.testing.shops import END, NEVER_SOLD, STRANGE_USER
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,22 @@ def test_an_observed_purchase_is_in_the_next_answer(live: Engine) -> None:
     assert evidence_of(live, "u05", NEVER_SOLD[0], "repeat") == [1]
     found = next(item for item in after.items if item.id == NEVER_SOLD[0])
     assert found.reason.text == "You bought bird-seed today."
+
+
+def test_who_wants_no_personal_lists_gets_those_of_a_stranger_at_once(live: Engine) -> None:
+    live.observe(purchase("u05", NEVER_SOLD[0]))
+    assert not live.recommend("u05", at=END).cold
+    said = Person(id="u05", personalize=False, changed=datetime(2024, 5, 1))
+    live.store.put_person(said)
+    answer = live.recommend("u05", at=END)
+    assert answer.cold
+    stranger = live.recommend(None, at=END)
+    assert {n: ids(r) for n, r in answer.lists.items()} == {
+        name: ids(ranked) for name, ranked in stranger.lists.items()
+    }
+    assert live.profile("u05").to_dict()["cold"]
+    live.store.put_person(replace(said, personalize=True))
+    assert not live.recommend("u05", at=END).cold
 
 
 def test_observed_purchases_are_in_the_profile(live: Engine) -> None:

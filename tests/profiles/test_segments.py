@@ -36,6 +36,7 @@ def fit(
     traits: pl.DataFrame | None = None,
     labels: Sequence[str] = LABELS,
     language: str = "en",
+    least: int = 1,
 ) -> Segments:
     return Segments.fit(
         taste,
@@ -45,6 +46,7 @@ def fit(
         label_share=share,
         label_names=labels,
         language=language,
+        least=least,
     )
 
 
@@ -56,6 +58,21 @@ def test_two_crowds_are_found_whatever_they_spend_and_named_by_what_sets_them_ap
     parents, students = segments.of_user[:2]
     assert segments.names[parents] == "Diapers and baby food"
     assert segments.names[students] == "Beer and Frozen Pizza"
+
+
+def test_a_segment_of_few_is_merged_into_the_nearest_one() -> None:
+    taste, share = two_crowds()
+    few = np.array([[0.5, -1.0, 0.1]] * 3, np.float32)  # nearer to the parents
+    taste, share = (
+        np.concatenate([taste, few]),
+        np.concatenate([share, share[:1].repeat(3, axis=0)]),
+    )
+    apart = fit(taste, share, n=3)
+    assert apart.sizes.tolist() == [20, 20, 3]
+    merged = fit(taste, share, n=3, least=4)
+    assert merged.sizes.tolist() == [23, 20]
+    assert merged.of_user[-1] == merged.of_user[0]
+    assert len(fit(taste, share, n=3, least=99)) == 1
 
 
 def test_a_newcomer_joins_the_nearest_segment_at_any_length_of_taste() -> None:

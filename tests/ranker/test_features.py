@@ -27,6 +27,7 @@ from recprism.ranker.samples import Sampling, make_samples
 from recprism.signals.plan import TaskPlan
 from recprism.signals.registry import SIGNALS
 from recprism.signals.shortlist import Binder, Shortlist, make_shortlist
+from recprism.store import MemoryStore
 from recprism.testing.signals import CUT, SignalShop
 
 LIMIT = 40
@@ -196,7 +197,7 @@ def serving(shop: SignalShop) -> tuple[Model, States]:
         {},
         CUT,
     )
-    return model, States(model, [FromLog(ground.catalog, shop.log, CUT)])
+    return model, States(model, [FromLog(ground.catalog, shop.log, CUT)], MemoryStore())
 
 
 def asked(shop: SignalShop, task: str) -> Occasions:

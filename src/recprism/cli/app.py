@@ -13,6 +13,8 @@ from recprism.cli import (
     evaluate,
     events,
     explain,
+    export_user,
+    forget,
     init,
     keys,
     llm,
@@ -50,6 +52,8 @@ app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
+app.command("forget")(forget.forget)
+app.command("export-user")(export_user.export_user)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(store.app, name="store")
 app.add_typer(llm.app, name="llm")

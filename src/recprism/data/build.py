@@ -44,7 +44,7 @@ from recprism.data.items import (
     written_columns,
 )
 from recprism.data.offers import OfferRows, build_offers, columns_of, has_offers
-from recprism.data.online import Online, leave_out, online_frames, rows_without
+from recprism.data.online import Online, online_frames
 from recprism.data.reading import Note, Reading
 from recprism.data.sources import Progress, Table
 from recprism.data.times import OPEN_END, OPEN_START
@@ -94,6 +94,8 @@ def load_dataset(
     spec = project.spec
     report_progress = progress or (lambda _phrase, _part: None)
     reading = open_reading(project)
+    if online is not None:
+        reading.left_out = online.left_out
     report_progress("reading users and events", 0.0)
     users = None
     if spec.users is not None:
@@ -104,8 +106,7 @@ def load_dataset(
     report_progress("reading items", 0.3)
     sources = {name: _read_kind(reading, name, kind) for name, kind in spec.items.items()}
     if online is not None:
-        frames = leave_out([*frames, *online_frames(reading, spec, online)], online, reading)
-        users, sources = _leave_out(users, sources, online)
+        frames += online_frames(reading, spec, online)
     user_ids = _user_ids(reading, users, frames, sources)
     contexts = _contexts(frames, sources)
     report_progress("building offers and links", 0.5)
@@ -119,22 +120,6 @@ def load_dataset(
     catalog = Catalog(build_users(spec.users, users, user_ids), kinds, actions, contexts)
     report_progress("data read", 1.0)
     return Dataset(catalog, log, reading.report.rows())
-
-
-def _leave_out(
-    users: ItemFrame | None, sources: Mapping[str, KindSource], online: Online
-) -> tuple[ItemFrame | None, dict[str, KindSource]]:
-    """The table of users and the audiences without people who are left out."""
-    if users is not None:
-        kept = rows_without(users.frame, ID, online, users.note)
-        users = replace(users, frame=kept)
-    found = {}
-    for name, source in sources.items():
-        pairs = source.pairs
-        if pairs is not None:
-            pairs = rows_without(pairs[0], "user", online, pairs[1]), pairs[1]
-        found[name] = replace(source, pairs=pairs)
-    return users, found
 
 
 def open_reading(project: Project) -> Reading:

@@ -65,6 +65,9 @@ def read_events(reading: Reading, number: int, section: Events) -> EventFrame:
         numbers(table.column(section.value), table, section.value)
     raw = apply_missing(table, table.lazy, optional, section.missing, note)
     frame = table.collect(raw.select(pl.col(column).alias(role) for role, column in roles.items()))
+    if reading.left_out is not None:
+        times = parse_times(frame["time"], table.name, section.time)
+        frame = reading.without_left_out(frame, "user", note, times)
     frame = clean_events(frame, table, section, note, reading.now)
     again = repeats(frame, frame.columns)
     shown = again.select("user", "item", "time").head(3).iter_rows()

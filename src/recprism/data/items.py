@@ -63,6 +63,8 @@ def read_rows(reading: Reading, name: str, section: Users | Kind, named: list[st
     table, note = reading.open(name, section)
     table.need([section.id, *named])
     frame = table.read().with_row_index(ROW, offset=1)
+    if isinstance(section, Users):
+        frame = reading.without_left_out(frame, section.id, note)
     stays = bad_ids(frame[section.id], section.id, note)
     frame = frame.with_columns(as_text(frame[section.id]).alias(ID)).filter(stays)
     frame = drop_duplicates(frame, table, section.id, note)

@@ -18,6 +18,7 @@ from recprism.data.clean import apply_missing, is_missing
 from recprism.data.dataset import UNKNOWN, Catalog, EventLog, Ids
 from recprism.data.events import EventFrame, build_log, clean_events, columns_of
 from recprism.data.ids import as_text, distinct, encode
+from recprism.data.reading import LeftOut
 from recprism.data.report import CleaningReport
 from recprism.data.sources import Table, open_table
 from recprism.data.times import temporal
@@ -53,14 +54,17 @@ def load_events(
     since: int,
     before: int | None = None,
     users: Sequence[str] | None = None,
+    left_out: LeftOut | None = None,
 ) -> LiveEvents:
     """The project's events with since <= time < before, of `users` or of everyone.
 
     Times are microseconds on the clock of the sources; `before` None means without end. Filters on
-    users and times reach the files, so that one user's events do not cost a whole table. Raises
-    `DataError` as `load_dataset` does.
+    users and times reach the files, so that one user's events do not cost a whole table. What
+    people did who are `left_out` is not among them. Raises `DataError` as `load_dataset`
+    does.
     """
-    now = open_reading(project).now
+    reading = open_reading(project)
+    reading.left_out = left_out
     frames = []
     for section in project.spec.events:
         table = open_table(section, project.path)
@@ -68,8 +72,9 @@ def load_events(
         raw = table.collect(_narrowed(table, section, since, before, users))
         note = (CleaningReport(), table.name)
         note[0].read(table.name, raw.height)
-        frame = clean_events(raw, table, section, note, now)
+        frame = clean_events(raw, table, section, note, reading.now)
         frame = frame.filter(pl.col("time") >= since)
+        frame = reading.without_left_out(frame, "user", note, frame["time"])
         if before is not None:
             frame = frame.filter(pl.col("time") < before)
         if users is not None:

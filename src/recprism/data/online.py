@@ -7,15 +7,14 @@ from the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from recprism.data.events import CONTEXT, EventFrame
-from recprism.data.ids import as_text
-from recprism.data.reading import Note, Reading
+from recprism.data.reading import LeftOut, Reading
 from recprism.project.schema import Events, Period, ProjectFile
 from recprism.records import DISMISS
 
@@ -23,9 +22,6 @@ LABEL: Final = "store"
 """How reports name the store."""
 NOT_LEARNED: Final = frozenset({DISMISS})
 """Actions that say the contrary of interest, which signals would take for interest."""
-
-LeftOut = Callable[[Sequence[str]], Mapping[str, int]]
-"""Of some users, those whose rows are left out, and up to which moment (microseconds)."""
 
 SCHEMA: Final = {
     "user": pl.String,
@@ -42,10 +38,11 @@ SCHEMA: Final = {
 
 @dataclass(frozen=True)
 class Online:
-    """Online events in order of arrival, columns as in `SCHEMA`, and who is left out."""
+    """Online events in order of arrival, columns as in `SCHEMA`, and who is left out (None:
+    nobody)."""
 
     events: pl.DataFrame
-    left_out: LeftOut
+    left_out: LeftOut | None
 
 
 def contexts_of(spec: ProjectFile) -> list[str]:
@@ -62,6 +59,7 @@ def online_frames(reading: Reading, spec: ProjectFile, online: Online) -> list[E
     if frame.is_empty():
         return []
     report.read(LABEL, frame.height)
+    frame = reading.without_left_out(frame, "user", (report, LABEL), frame["time"])
     strange = ~pl.col("kind").is_in(list(spec.items))
     unlearned = pl.col("action").is_in(sorted(NOT_LEARNED))
     for rule, met in (("unknown-kind", strange), ("not-learned", unlearned & ~strange)):
@@ -77,38 +75,6 @@ def online_frames(reading: Reading, spec: ProjectFile, online: Online) -> list[E
         if own.height:
             frames.append(EventFrame(_section(kind, contexts), own, f"{LABEL}: {kind}"))
     return frames
-
-
-def leave_out(frames: Sequence[EventFrame], online: Online, reading: Reading) -> list[EventFrame]:
-    """Events without those of people who are left out."""
-    kept = []
-    for events in frames:
-        frame = _without(events.frame, "user", online.left_out, time="time")
-        reading.report.add("left-out", events.label, events.frame.height - frame.height)
-        kept.append(replace(events, frame=frame))
-    return kept
-
-
-def rows_without(frame: pl.DataFrame, column: str, online: Online, note: Note) -> pl.DataFrame:
-    """Rows of a table about people, which have no time, without those who are left out."""
-    kept = _without(frame, column, online.left_out)
-    note[0].add("left-out", note[1], frame.height - kept.height)
-    return kept
-
-
-def _without(
-    frame: pl.DataFrame, column: str, left_out: LeftOut, time: str | None = None
-) -> pl.DataFrame:
-    """Rows that are not of people who are left out, or lie at or after their moment."""
-    users = as_text(frame[column])
-    found = left_out(users.unique().drop_nulls().to_list())
-    if not found:
-        return frame
-    known = pl.DataFrame({"id": list(found), "until": list(found.values())})
-    until = users.to_frame("id").join(known, on="id", how="left", maintain_order="left")["until"]
-    if time is None:
-        return frame.filter(until.is_null())
-    return frame.filter(until.is_null() | (frame[time] >= until))
 
 
 def _section(kind: str, contexts: Sequence[str]) -> Events:

@@ -32,7 +32,7 @@ RULES: dict[str, str] = {
     "offer-without-window": "offers that the window table does not know: never shown",
     "unknown-kind": "events on kinds that the project does not have: dropped",
     "not-learned": "events whose action says the contrary of interest: dropped",
-    "left-out": "rows of people who were erased or want no personal lists: left out afterwards",
+    "left-out": "rows of people who were erased or want no personal lists: dropped",
     "unknown-offer": "rows that name an offer nothing belongs to: dropped or left without offer",
     "never-shown": "items that name no offer: kept, never shown",
     "missing-link": "rows that name nothing to link to: the link is dropped",
@@ -49,6 +49,7 @@ RULES: dict[str, str] = {
 
 DROPPING = frozenset(
     {
+        "left-out",
         "missing-id",
         "invalid-id",
         "exact-duplicate",

@@ -240,7 +240,9 @@ def _read_array(path: Path) -> Any:
 
 
 def _write_frame(path: Path, frame: pl.DataFrame) -> None:
-    buffer = frame.rechunk().write_ipc(None, compression="uncompressed")
+    # The newer layout of texts would carry along bytes of rows that were filtered out.
+    plain = pl.CompatLevel.oldest()
+    buffer = frame.rechunk().write_ipc(None, compression="uncompressed", compat_level=plain)
     _write_bytes(path, buffer.getvalue())
 
 

@@ -107,6 +107,7 @@ def read_audience(reading: Reading, name: str, audience: Audience) -> tuple[pl.D
     table, note = reading.open(f"items.{name}.audience", Source(source=audience.source))
     frame = table.read([audience.user, audience.offer])
     frame = frame.select(pl.col(audience.user).alias("user"), pl.col(audience.offer).alias("offer"))
+    frame = reading.without_left_out(frame, "user", note)
     stays = bad_ids(frame["user"], audience.user, note)
     stays = bad_ids(frame["offer"], audience.offer, note, stays)
     kept = frame.filter(stays)

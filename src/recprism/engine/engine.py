@@ -56,7 +56,7 @@ from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Event, RankedList
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, MemoryStore, Store, open_project_store
+from recprism.store import AddResult, Erasures, MemoryStore, Store, open_project_store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -72,7 +72,8 @@ class Engine:
     `model` is an opened artifact (see `open_engine`) or one fitted in memory; without `store`,
     observed events live as long as the engine. `later` are further sources of events after
     training. `door` leads to the language model; None where no role of it is on. The engine owns
-    it and closes it. Safe to share between threads as far as the store is.
+    it and closes it. Whoever `erasures` know is a stranger with nothing but what they did since.
+    Safe to share between threads as far as the store is.
 
     `started` is when the clock of the data began to run (of `time.monotonic`), for processes that
     shall agree on it. `recorder` takes answers that are to be recorded, the store itself unless
@@ -88,6 +89,7 @@ class Engine:
         artifact_id: str = "in-memory",
         door: Door | None = None,
         started: float | None = None,
+        erasures: Erasures | None = None,
     ) -> None:
         if not isinstance(model, Model):  # a published artifact, as `train` returns it
             artifact_id, model = model.id, open_model(model.path)
@@ -96,7 +98,8 @@ class Engine:
         self.trained_project = model.project
         self.recorder: Recorder = self.store.record_impressions
         self.watch: Watch | None = None
-        self._states = States(model, later, FromStore(model, self.store), started)
+        live = FromStore(model, self.store)
+        self._states = States(model, later, self.store, erasures, live=live, started=started)
         self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
         self._wishing = Wishing(model, self._states.encode)
@@ -449,14 +452,25 @@ def open_engine(
     folder = ArtifactShelf(project.path / ".recprism" / "artifacts").current()
     manifest = read_manifest(folder)
     model = open_model(folder)
-    later: list[LaterEvents] = []
-    if manifest.get("with_later"):
-        later.append(FromSources(load_events(project, model.catalog, since=model.until)))
     if store is None:
         store = open_project_store(project)
+    erasures = Erasures(project.path, store)
+    later: list[LaterEvents] = []
+    if manifest.get("with_later"):
+        gone = erasures.everyone().left_out
+        since = model.until
+        later.append(FromSources(load_events(project, model.catalog, since=since, left_out=gone)))
     if door is None and has_roles(project.spec.llm):
         door = open_door(project.spec.llm, project.path)
-    engine = Engine(model, store, later=later, artifact_id=folder.name, door=door, started=started)
+    engine = Engine(
+        model,
+        store,
+        later=later,
+        artifact_id=folder.name,
+        door=door,
+        started=started,
+        erasures=erasures,
+    )
     return edited(engine, project.path)
 
 

@@ -17,6 +17,7 @@ from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
 from recprism.profiles.state import UserState, usual_context
+from recprism.store import Erasures, PeopleStore
 
 VIEWING = "viewing"
 """The context key that names the item the user looks at."""
@@ -29,10 +30,14 @@ class States:
         self,
         model: Model,
         later: Sequence[LaterEvents],
+        store: PeopleStore,
+        erasures: Erasures | None = None,
+        *,
         live: FromStore | None = None,
         started: float | None = None,
     ) -> None:
         self._model, self._later, self._live = model, later, live
+        self._store, self._erasures = store, erasures
         self._started = time.monotonic() if started is None else started
         self._encoder: Encoder | None = None
 
@@ -63,13 +68,17 @@ class States:
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
-        With `is_now`, `at` is the present, and all that the store holds lies before it.
-
-        Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
-        of it, or a viewed item, that nobody knows.
+        With `is_now`, `at` is the present, and all that the store holds lies before it. Whoever
+        does not want personal lists is a stranger without a past; whoever was erased has none from
+        before that. Raises `UnknownName` for a context that the project does not have, `UsageError`
+        for a value of it, or a viewed item, that nobody knows.
         """
         model = self._model
+        user = user if self._is_personal(user) else None
+        erased = None if user is None or self._erasures is None else self._erasures.of(user)
         user_idx = UNKNOWN if user is None else model.catalog.users.ids.index(user)
+        if erased is not None and model.learned.erased.get(erased[0]) != erased[1]:
+            user_idx = UNKNOWN  # the artifact learned from what they wanted gone
         parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
         if user is not None:
             found = (source.of(user, at) for source in self._later)
@@ -78,6 +87,8 @@ class States:
         if user is not None and self._live is not None:
             live = self._live.of(user, at, is_now=is_now)
         own = OwnEvents.join(parts if live is None else [*parts, live])
+        if erased is not None:
+            own = own.since(erased[1])
         dismissed = own.action == DISMISSED
         away = own.take(dismissed)
         if len(away):
@@ -99,6 +110,10 @@ class States:
             dismissed=away.item,
             dismissed_time=away.time,
         )
+
+    def _is_personal(self, user: str | None) -> bool:
+        person = None if user is None else self._store.person(user)
+        return person is None or person.personalize
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of words that somebody wishes with, [n, encoder size]; zeros for words that

@@ -45,7 +45,7 @@ from recprism.evaluate.protocol import (
 from recprism.evaluate.results import Evaluation, Sample
 from recprism.evaluate.summary import Round, summarize
 from recprism.evaluate.wiring import FitWorkspace, dataset_of
-from recprism.pipeline import prepare
+from recprism.pipeline import prepare, training_lock
 from recprism.project import Project
 
 MOST_USERS = 20_000
@@ -125,9 +125,10 @@ def evaluate_project(
     Data is loaded and encoded once, artifacts are trained in memory and not published. Raises what
     `pipeline.prepare` and `pipeline.fit` raise.
     """
-    workspace = prepare(project, progress)
-    fit = FitWorkspace(workspace, progress)
-    return evaluate(project, dataset_of(workspace), fit, settings, progress=progress)
+    with training_lock(project.path):
+        workspace = prepare(project, progress)
+        fit = FitWorkspace(workspace, progress)
+        return evaluate(project, dataset_of(workspace), fit, settings, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +17,10 @@ from recprism.data.times import OPEN_END, from_micros, to_micros
 from recprism.model import Learned
 from recprism.project import Project
 from recprism.records import Event
-from recprism.store import Store, open_project_store
+from recprism.store import Erasures, Store, open_project_store
 
 _PAGE = 20_000
 """So many events are in memory as records at a time."""
-
-Digest = Callable[[str], str]
-"""From an id to what the store remembers of an erased one."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +32,12 @@ class Observed:
     state: Sequence[Any]
 
 
-def read_store(project: Project, digest: Digest | None = None, *, purge: bool = False) -> Observed:
+def read_store(project: Project, *, purge: bool = False) -> Observed:
     """Everything in a project's store that a training needs to know.
 
     What is older than `privacy.retention` is not read, and with `purge` removed from the store.
-    With `digest`, rows of erased people from before their erasure are left out of the sources too.
-    Raises `StoreError` when the store cannot be read.
+    Rows of erased people from before their erasure are left out of the sources too. Raises
+    `StoreError` when the store cannot be read, or the key of its erasures is gone.
     """
     with closing(open_project_store(project)) as store:
         contexts = contexts_of(project.spec)
@@ -49,11 +46,17 @@ def read_store(project: Project, digest: Digest | None = None, *, purge: bool = 
             last = page[-1][0]
             pages.append(_frame([event for _, event in page], contexts))
         events = _retained(project, pl.concat(pages), store if purge else None)
-        quiet, erasures = store.unpersonalized(), store.erasures()
-        learned = Learned(store.identity() if last else "", last)
-    left_out = _left_out(quiet, erasures, digest)
-    state = [learned.store, last, events.height, quiet, sorted(erasures.items())]
-    return Observed(Online(events, left_out), learned, state if any(state) else [])
+        quiet, erased = store.unpersonalized(), Erasures(project.path, store).everyone()
+        learned = Learned(store.identity() if last else "", last, dict(erased.moments))
+    always = dict.fromkeys(quiet, OPEN_END)
+
+    def left_out(users: Sequence[str]) -> Mapping[str, int]:
+        # Who wants no personal lists is left out for all time, who was erased up to then.
+        return erased.left_out(users) | {user: always[user] for user in users if user in always}
+
+    state = [learned.store, last, events.height, quiet, sorted(erased.moments.items())]
+    online = Online(events, left_out if always or erased else None)
+    return Observed(online, learned, state if any(state) else [])
 
 
 def _pages(store: Store) -> Iterator[list[tuple[int, Event]]]:
@@ -89,21 +92,3 @@ def _frame(events: Sequence[Event], contexts: Sequence[str]) -> pl.DataFrame:
         columns[f"{CONTEXT}{name}"] = [event.context.get(name) for event in events]
     schema = {**SCHEMA, **{f"{CONTEXT}{name}": pl.String for name in contexts}}
     return pl.DataFrame({name: columns[name] for name in schema}, schema)
-
-
-def _left_out(
-    quiet: Sequence[str], erasures: Mapping[str, datetime], digest: Digest | None
-) -> Callable[[Sequence[str]], Mapping[str, int]]:
-    """People who want no personal lists for all time, erased ones up to their erasure."""
-    always = dict.fromkeys(quiet, OPEN_END)
-
-    def left_out(users: Sequence[str]) -> Mapping[str, int]:
-        found = {user: always[user] for user in users if user in always} if always else {}
-        if digest is not None and erasures:
-            for user in users:
-                moment = erasures.get(digest(user))
-                if moment is not None:
-                    found[user] = max(found.get(user, 0), to_micros(moment))
-        return found
-
-    return left_out

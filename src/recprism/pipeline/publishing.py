@@ -14,7 +14,9 @@ from recprism.data.saved import save_dataset
 from recprism.data.times import from_micros, parse_time
 from recprism.errors import UsageError, watch_disk
 from recprism.model import Model, save_model
+from recprism.pipeline.erasing import clean_artifacts, clear_caches, erased_people
 from recprism.pipeline.fitting import fit
+from recprism.pipeline.locking import training_lock
 from recprism.pipeline.timing import Progress, Timer
 from recprism.pipeline.workspace import Workspace, prepare
 from recprism.project import Project
@@ -38,8 +40,14 @@ def train(
     """Build an artifact from what was known before `until` (default: everything) and publish it.
 
     Until the moment of publishing, the artifact that served before goes on serving. Raises
-    `DataError`, `ProjectError`, `UsageError` for mistakes, `DiskFull` when there is no room.
+    `DataError`, `ProjectError`, `UsageError` for mistakes and while another training is at work,
+    `DiskFull` when there is no room.
     """
+    with training_lock(project.path):
+        return _train(project, until, progress)
+
+
+def _train(project: Project, until: datetime | str | None, progress: Progress | None) -> Artifact:
     timer = Timer()
     workspace = prepare(project, progress, timer, purge=True)
     cut = None if until is None else parse_time(until)
@@ -51,7 +59,10 @@ def train(
             + (first or "The project has no events: train without `--until`.")
         )
     model = fit(workspace, cut, progress=progress, timer=timer)
-    return publish(workspace, model, timer, with_later=cut is not None)
+    artifact = publish(workspace, model, timer, with_later=cut is not None)
+    if erased_people(project).moments != workspace.learned.erased:
+        clear_caches(project.path)
+    return artifact
 
 
 def publish(
@@ -82,4 +93,8 @@ def publish(
         "training": training,
     }
     artifact_id = shelf.publish(folder, manifest)
+    # Whoever was erased while it was learned is not in what is served.
+    rewritten, _ = clean_artifacts(shelf, erased_people(workspace.project))
+    artifact_id = rewritten.get(artifact_id, artifact_id)
+    shelf.keep_newest(model.project.artifacts.keep)
     return Artifact(artifact_id, shelf.root / artifact_id, training)

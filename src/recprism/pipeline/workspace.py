@@ -254,6 +254,7 @@ def _of_samples(spec: ProjectFile) -> dict[str, Any]:
     sections = {"tasks", "profiles", "signals", "ranker", "timezone"}
     dumped = json.loads(spec.model_dump_json(include=sections))
     dumped["format"] = SAMPLES_FORMAT
+    dumped["min_segment"] = spec.privacy.min_segment
     for task in dumped["tasks"].values():
         del task["score"]  # it orders what is served, nothing learns from it
     if spec.llm.has_role("rank"):

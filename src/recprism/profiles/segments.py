@@ -53,8 +53,11 @@ class Segments:
         label_share: FloatArray,
         label_names: Sequence[str],
         language: str = "en",
+        least: int = 1,
     ) -> Segments:
         """At most `n` segments of the users in `taste` [n_users, size]; fewer when fewer differ.
+
+        Segments of fewer than `least` users are merged into the nearest other one.
 
         `traits` has one row per user (text columns, null when unknown) or no columns.
         `label_share` [n_users, n_labels] are the shares of labels among a user's events,
@@ -65,7 +68,8 @@ class Segments:
         if not len(taste):
             return cls(taste, np.zeros(0, np.int32), np.zeros(0, np.int32), ())
         hot, hot_names = _one_hot(traits, len(taste))
-        of_user = _cluster(_features(_unit(taste), hot), n, seed)
+        features = _features(_unit(taste), hot)
+        of_user = _by_size(_merge_small(features, _cluster(features, n, seed), least))
         k = int(of_user.max()) + 1
         if not len(label_names):
             label_share, label_names = hot, hot_names
@@ -136,7 +140,7 @@ def _features(taste: FloatArray, hot: FloatArray) -> FloatArray:
 
 
 def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
-    """Cluster of each row, numbered by size, the largest first."""
+    """Cluster of each row."""
     from sklearn.cluster import KMeans, MiniBatchKMeans  # heavy, and only fitting needs it
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -150,7 +154,25 @@ def _cluster(features: FloatArray, n: int, seed: int) -> IntArray:
     with threadpool_limits(1 if len(features) < MANY_USERS else None), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters than asked are fine
         found = model.fit_predict(features)
-    _, found = np.unique(found, return_inverse=True)
+    return np.asarray(found, np.int32)
+
+
+def _merge_small(features: FloatArray, of_user: IntArray, least: int) -> IntArray:
+    """Clusters of fewer than `least` rows go, one by one, to the nearest center of another."""
+    while True:
+        clusters, sizes = np.unique(of_user, return_counts=True)
+        if len(clusters) < 2 or sizes.min() >= least:
+            return of_user
+        centers = np.stack([features[of_user == cluster].mean(axis=0) for cluster in clusters])
+        small = int(np.argmin(sizes))
+        gaps = np.linalg.norm(centers - centers[small], axis=1)
+        gaps[small] = np.inf
+        of_user = np.where(of_user == clusters[small], clusters[int(np.argmin(gaps))], of_user)
+
+
+def _by_size(of_user: IntArray) -> IntArray:
+    """The clusters numbered by size, the largest first."""
+    _, found = np.unique(of_user, return_inverse=True)
     by_size = np.argsort(-np.bincount(found), kind="stable")
     return np.argsort(by_size)[found].astype(np.int32)
 

@@ -52,6 +52,7 @@ from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
 __all__ = [
     "MAX_DURATION",
     "Action",
+    "Artifacts",
     "Audience",
     "Cap",
     "Columns",
@@ -370,6 +371,14 @@ class Privacy(Section):
     retention: Duration | None = None
     """How long live events and impressions are kept: `train` removes older ones from the store
     before it learns. Kept for good when absent."""
+    min_segment: StrictInt = Field(default=5, ge=1)
+    """Segments of fewer people are merged into the nearest one: what is counted of a few says too
+    much about each of them."""
+
+
+class Artifacts(Section):
+    keep: StrictInt = Field(default=3, ge=1)
+    """How many artifacts to keep: `train` removes older ones, never the serving or the pinned."""
 
 
 class Nothing(Section):
@@ -419,5 +428,7 @@ class ProjectFile(Section):
     """The HTTP service."""
     privacy: Privacy = Privacy()
     """What is kept about people, and how long."""
+    artifacts: Artifacts = Artifacts()
+    """What training publishes."""
     engine: Literal["local"] = "local"
     """Where the stages run."""

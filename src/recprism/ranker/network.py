@@ -20,8 +20,9 @@ from recprism.data.dataset import FloatArray
 from recprism.project.schema import Ranker as Config
 from recprism.ranker.architectures import ARCHITECTURES
 
-CLIP = 6.0
-"""Standardized numbers are clipped here, so that no later outlier leaves the known range."""
+CLIP = 20.0
+"""Standardized numbers are clipped here, so that no later outlier leaves the known range. Most
+candidates have zeros where the best have much: at 6 the best of a list were all equal."""
 
 
 class Network(nn.Module):

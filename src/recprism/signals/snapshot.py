@@ -178,6 +178,7 @@ def _fit_segments(ground: Ground, known: EventLog, taste: Taste, at: int) -> Seg
         label_share=share[people],
         label_names=names,
         language=project.language,
+        least=project.privacy.min_segment,
     )
     of_user = np.full(len(people), UNKNOWN, np.int32)
     of_user[people] = fitted.of_user

@@ -1,5 +1,6 @@
 """Live events, impressions, people and keys: all that changes between two trainings."""
 
+from recprism.store.erased import Erasures
 from recprism.store.memory import MemoryStore
 from recprism.store.opening import open_project_store, open_store, project_database
 from recprism.store.records import (
@@ -22,6 +23,7 @@ from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, S
 __all__ = [
     "AddResult",
     "ApiKey",
+    "Erasures",
     "EventStore",
     "Impression",
     "KeyStore",
