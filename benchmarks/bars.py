@@ -211,6 +211,13 @@ MEASURES: tuple[Measure, ...] = (
         for name, title in _LABELLED.items()
         for known in ("zero_shot", "8_shot", "full")
     ),
+    Measure("serving", "three lists a second", ("three_lists", "rps"), _aim(120.0), digits=0),
+    Measure("serving", "three lists, p99 ms", ("three_lists", "p99_ms"), _aim(60.0), digits=0),
+    Measure("serving", "one list a second", ("one_list", "rps"), _aim(250.0), digits=0),
+    Measure("serving", "events a second", ("events", "acknowledged_per_s"), _aim(3000.0), digits=0),
+    Measure("serving", "event to list, p99 ms", ("freshness_ms", "p99"), _aim(20.0), digits=1),
+    Measure("serving", "one worker, MB", ("rss_mb",), _aim(800.0), digits=0),
+    Measure("serving", "events lost by kill -9", ("kill9", "lost"), digits=0),
     *(
         Measure(
             "peers",

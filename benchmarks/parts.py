@@ -16,6 +16,7 @@ from benchmarks.multibehaviour import as_text as behaviors_text
 from benchmarks.peers import movielens
 from benchmarks.peers.table import as_text as peers_text
 from benchmarks.sequences import as_text as sequences_text
+from benchmarks.serving import as_text as serving_text
 from benchmarks.text import as_text as grocery_text
 
 from recprism.project import FILE_NAME
@@ -96,6 +97,13 @@ def _labels(setting: Setting) -> list[str]:
     return ["--data", str(setting.data), "--folder", str(setting.folder / "llm")]
 
 
+def _serving(setting: Setting) -> list[str]:
+    folder = setting.folder / "grocery"
+    if not (folder / ".recprism" / "artifacts" / "current").is_file():
+        raise Absent("nothing is trained yet that could be served; the part `grocery` does that")
+    return [str(folder), *([] if setting.quick else ["--kills", "20", "--soak", "60"])]
+
+
 def _peers(setting: Setting) -> list[str]:
     if not setting.peers:
         raise Absent("not asked for (`PEERS=1`); it installs recommenders of others")
@@ -130,6 +138,7 @@ PARTS: Mapping[str, Part] = {
         "Taobao: views, carts and buys", "benchmarks.multibehaviour", _taobao, behaviors_text
     ),
     "labels": Part("Labels for real texts, by the encoder", "benchmarks.llm", _labels, llm_text),
+    "serving": Part("Grocery over HTTP", "benchmarks.serving", _serving, serving_text),
     "peers": Part(
         "MovieLens-100K beside recommenders of others", "benchmarks.peers", _peers, peers_text
     ),

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -286,7 +286,7 @@ async def soak(project: Path, duration_s: float, workers: int, seed: int) -> dic
     }
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(found: Mapping[str, Any]) -> str:
     lines = [found["machine"] if isinstance(found["machine"], str) else str(found["machine"])]
     for name, value in found.items():
         if name != "machine":

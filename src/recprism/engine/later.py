@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -156,8 +157,9 @@ class FromStore:
         events = self._store.events_of(user, self._learned)
         if self._learned is not None:
             earlier = self._store.events_of(user)
-            fresh = [event for event in events if event.action != DISMISS]
-            events = fresh + [event for event in earlier if event.action == DISMISS]
+            events = [event for event in events if event.action != DISMISS]
+            events += [event for event in earlier if event.action == DISMISS]
+            events.sort(key=lambda event: event.time or datetime.min)
         rows = [row for event in events if (row := self._row(event, before, is_now)) is not None]
         if not rows:
             return None
