@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -125,6 +126,24 @@ def test_numbers_of_all_workers_are_on_one_page(server: Server) -> None:
         assert f"recprism_{name}" in page
     assert MILK_BUYER not in page
     assert "a new one" not in page
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the example is written for curl")
+def test_the_example_shows_a_list_that_moves(server: Server) -> None:
+    script = Path(__file__).parents[2] / "examples" / "ask.sh"
+    url = f"http://127.0.0.1:{server.port}"
+    result = subprocess.run(
+        ["bash", str(script), "u07"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+        env={**os.environ, "URL": url},
+    )
+    before, _, after = result.stdout.partition("{")
+    first = before.splitlines()[1].split()[0]
+    assert f"after {first} was dismissed:" in after
+    assert first not in after.partition("dismissed:")[2]
 
 
 def test_the_documentation_needs_no_network(server: Server) -> None:
