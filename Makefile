@@ -13,8 +13,11 @@ demo: $(VENV)/.stamp-demo
 	@$(PYTHON) -m recprism.cli.demo demo
 
 # Answer over HTTP from the demo, which is built first where it is not there yet. PORT=8000
-serve: demo
+serve: $(VENV)/.stamp-demo demo/.recprism/artifacts/current
 	@$(VENV)/bin/recprism serve demo $(if $(PORT),--port $(PORT))
+
+demo/.recprism/artifacts/current:
+	@$(MAKE) --no-print-directory demo
 
 # The whole test suite.
 test: $(VENV)/.stamp-dev

@@ -230,11 +230,11 @@ def test_a_name_is_loopback_only_by_its_own_right(text: str) -> None:
 
 
 def test_a_flood_is_answered_with_when_to_come_back(make_client: Make, key_of: KeyOf) -> None:
-    client, one, other = make_client(rate_per_s=0.5, burst=3), key_of("reader"), key_of("reader")
+    client, one, other = make_client(rate_per_s=0.001, burst=3), key_of("reader"), key_of("reader")
     answers = [client.get("/v1/tasks", headers=one) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert error_of(answers[-1])["code"] == "too-many-requests"
-    assert answers[-1].headers["retry-after"] == "2"
+    assert int(answers[-1].headers["retry-after"]) > 900
     assert client.get("/v1/tasks", headers=other).status_code == 200
     assert client.get("/livez").status_code == 200
 

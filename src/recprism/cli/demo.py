@@ -54,6 +54,7 @@ class Demo:
             f"  .venv/bin/recprism recommend {self.folder} --user {self.user} --query 'for a cake'",
             f"  .venv/bin/recprism profile {self.folder} --user {self.user}",
             f"  open {self.folder / 'report.html'} in a browser",
+            f"  .venv/bin/recprism serve {self.folder}, and open http://127.0.0.1:8000/docs",
         )
 
     def step(self, text: str) -> None:
