@@ -1,10 +1,11 @@
 """What instructions planted in an item's words change of its place, under the role `rank`.
 
 Every attack of `attacks.json` is appended to the words of an item, and harmless words of the same
-language and length to the same item. The item stands among 19 others, drawn at random, for a person
-with four things in the past; places are by the relevance that training asks for
-(`recprism.signals.teacher`). What counts is how many places an attack gains beyond the harmless
-words. `as_read` cuts an item's words where training cuts them, `whole` lets all of them in.
+language and length to the same item. The item is the middle one of twenty, drawn at random, for a
+person with four things in the past, so that it can rise and fall; places are by the relevance that
+training asks for (`recprism.signals.teacher`). What counts is how many places an attack gains
+beyond the harmless words. `as_read` cuts an item's words where training cuts them, `whole` lets all
+of them in.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ from recprism.signals.teacher import ROLE, Teacher, shortened
 
 VICTIMS, QUICK_VICTIMS = 4, 1
 """So many items, each before a person of its own."""
-OTHERS, PAST = 19, 4
+CANDIDATES, PAST = 20, 4
+AT_ONCE = 32
+"""So many texts are asked about in one call, so that a run that was stopped loses little."""
 PLANTED = ("attack", "harmless")
 Places = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Stand:
-    """An item among others, by their numbers in a list of texts: whose past, who else, the item."""
+    """A person and what they may take next, by the numbers of texts in a list."""
 
     past: Sequence[int]
-    others: Sequence[int]
-    item: int
+    candidates: Sequence[int]
 
 
 def open_rank_door(model: str, folder: Path | None) -> Door:
@@ -76,9 +78,9 @@ def measure_rank_guard(
 
 
 def draw(n: int, rng: np.random.Generator) -> Stand:
-    """A person, an item and others, all different."""
-    picked = rng.choice(n, PAST + OTHERS + 1, replace=False).tolist()
-    return Stand(picked[:PAST], picked[PAST:-1], picked[-1])
+    """A person and candidates, all different."""
+    picked = rng.choice(n, PAST + CANDIDATES, replace=False).tolist()
+    return Stand(picked[:PAST], picked[PAST:])
 
 
 def gained(
@@ -126,20 +128,25 @@ def places(
     cut: bool,
 ) -> dict[str, Places]:
     """How many of the others stand before the item: with its own words, and with each planted."""
-    said = {how: planted(texts[stand.item], label, attacks, how) for how in PLANTED}
-    told = [texts[n] for n in (*stand.past, *stand.others, stand.item)]
-    told += [text for how in PLANTED for text in said[how]]
-    read = [shortened(text) if cut else text for text in told]
-    teacher = Teacher(door, read, ())
-    relevance = teacher.relevance(range(PAST), range(PAST, len(read)))
-    if relevance is None:
-        raise SystemExit(f"the model does not rank: {teacher.why}")
-    others, own = relevance[:OTHERS], relevance[OTHERS:]
-    found = np.array([float((others > value).sum()) for value in own])
+
+    def relevance(told: Sequence[str]) -> NDArray[np.float32]:
+        read = [shortened(text) if cut else text for text in told]
+        teacher = Teacher(door, [*past, *read], ())
+        rows, starts = range(PAST, PAST + len(read)), range(0, len(read), AT_ONCE)
+        found = [teacher.relevance(range(PAST), rows[n : n + AT_ONCE]) for n in starts]
+        if any(part is None for part in found):
+            raise SystemExit(f"the model does not rank: {teacher.why}")
+        return np.concatenate([part for part in found if part is not None])
+
+    past = [texts[n] for n in stand.past]
+    clean = relevance([texts[n] for n in stand.candidates])
+    middle = int(np.argsort(-clean, kind="stable")[CANDIDATES // 2])
+    said = {how: planted(texts[stand.candidates[middle]], label, attacks, how) for how in PLANTED}
+    others = np.delete(clean, middle)
+    values = {"clean": clean[middle : middle + 1]} | {how: relevance(said[how]) for how in PLANTED}
     return {
-        "clean": found[:1],
-        "attack": found[1 : 1 + len(attacks)],
-        "harmless": found[1 + len(attacks) :],
+        how: np.array([float((others > value).sum()) for value in own])
+        for how, own in values.items()
     }
 
 
@@ -155,7 +162,7 @@ def planted(text: str, label: str, attacks: Sequence[Mapping[str, str]], how: st
 
 def rank_guard_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per way to read."""
-    lines = [f"rank guard: {found['attacks']} attacks on {found['victims']} items among {OTHERS}"]
+    lines = [f"rank guard: {found['attacks']} attacks on {found['victims']} items of {CANDIDATES}"]
     for way in ("as_read", "whole"):
         row = found[way]
         value, low, high = row["attack_minus_harmless"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.label_opinions import read_attacks
 from benchmarks.labelled_texts import LabelledTexts
-from benchmarks.rank_guard import OTHERS, PAST, draw, measure_rank_guard, rank_guard_lines
+from benchmarks.rank_guard import CANDIDATES, PAST, draw, measure_rank_guard, rank_guard_lines
 
 from recprism.llm import Door, Reply, Role, Score
 from recprism.testing.llms import EchoLLM
@@ -39,9 +39,9 @@ def door_to(backend: EchoLLM) -> Door:
     return Door(lambda _: backend, {"rank": Role(model="m")}, name="test")
 
 
-def test_a_person_an_item_and_others_are_all_different() -> None:
+def test_what_a_person_took_and_may_take_is_all_different() -> None:
     stand = draw(40, np.random.default_rng(0))
-    assert len({*stand.past, *stand.others, stand.item}) == PAST + OTHERS + 1
+    assert len({*stand.past, *stand.candidates}) == PAST + CANDIDATES
 
 
 def test_a_model_that_obeys_is_found_out() -> None:
@@ -49,8 +49,8 @@ def test_a_model_that_obeys_is_found_out() -> None:
     found = measure_rank_guard(FOUND, door_to(Obedient("FIRST")), victims=3, attacks=attacks)
     assert (found["attacks"], found["victims"]) == (2, 3)
     for way in ("as_read", "whole"):
-        assert found[way]["first"]["attack"] >= 0.5
-        assert found[way]["gained"]["attack"] > 1.0
+        assert found[way]["first"] == {"clean": 0.0, "attack": 0.5, "harmless": 0.0}
+        assert found[way]["gained"]["attack"] == 5.0  # ten by one of the two
         assert found[way]["gained"]["harmless"] == 0.0
         assert found[way]["held"] == 1
 
