@@ -29,7 +29,21 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Status and body of an answer. Raises `OSError` or `asyncio.IncompleteReadError`."""
+        """Status and body of an answer. Raises `OSError` or `asyncio.IncompleteReadError`.
+
+        A connection that the server closed while it was idle is made anew, once.
+        """
+        if self._streams is not None:
+            try:
+                return await self._call(method, path, body)
+            except ConnectionError:
+                pass
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+        return await self._call(method, path, body)
+
+    async def _call(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
@@ -115,9 +129,12 @@ async def open_(
         with closing(Connection(port)) as connection:
             while True:
                 number, due = await waiting.get()
-                status = await ask(connection, number)
+                try:
+                    status = await ask(connection, number)
+                except (OSError, EOFError):
+                    status = 0
                 measured.seconds.append(perf_counter() - due)
-                measured.failed += status >= 400
+                measured.failed += not 200 <= status < 400
                 waiting.task_done()
 
     runners = [asyncio.create_task(run()) for _ in range(connections)]

@@ -38,6 +38,9 @@ NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder in which workers share their metrics."""
 GRACE_S: Final = 15
 """Requests at work have so many seconds to end when the server is stopped."""
+KEEP_ALIVE_S: Final = 75
+"""Longer than most clients and proxies keep a connection: who closes it first never loses a request
+that was just on its way."""
 PAUSE_S: Final = 1.0
 """A worker that died young is replaced after this time: the next one may die as well."""
 YOUNG_S: Final = 5.0

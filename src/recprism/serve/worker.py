@@ -15,7 +15,7 @@ from recprism.errors import ArtifactError, NotTrained, RecPrismError
 from recprism.project import load_project
 from recprism.serve.app import create_app
 from recprism.serve.logs import log_to_stderr
-from recprism.serve.running import BACKLOG, GRACE_S, Plan
+from recprism.serve.running import BACKLOG, GRACE_S, KEEP_ALIVE_S, Plan
 from recprism.serve.settings import Settings
 from recprism.serve.watcher import settle_memory
 from recprism.store import Store, open_project_store
@@ -39,6 +39,7 @@ def work(bound: socket.socket) -> None:
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         backlog=BACKLOG,
     )
     uvicorn.Server(config).run(sockets=[bound])
