@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from recprism.data.dataset import FloatArray, IntArray
-from recprism.engine.engine import open_engine
+from recprism.engine import open_engine
 from recprism.engine.ranking import rank
 from recprism.evaluate.bootstrap import mean_with_interval
 from recprism.signals.plan import TaskPlan

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ from recprism.errors import ArtifactError, NotTrained, UnknownName, watch_disk
 FORMAT_VERSION: Final = 1
 """Raised whenever an older RecPrism could not read what this one writes."""
 
+ARTIFACTS: Final = Path(".recprism") / "artifacts"
+"""Where they lie in a project directory."""
 MANIFEST: Final = "manifest.json"
 _BUILDING = ".building-"
 _DTYPES: Mapping[str, type[np.generic]] = {
@@ -54,11 +56,16 @@ _DTYPES: Mapping[str, type[np.generic]] = {
 
 
 class ArtifactShelf:
-    """The artifacts of one project, under `root` (usually `DIR/.recprism/artifacts`)."""
+    """The artifacts of one project, under `root` (see `of`)."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self._locks: dict[Path, int] = {}
+
+    @classmethod
+    def of(cls, directory: Path) -> Self:
+        """The shelf of the project in `directory`."""
+        return cls(directory / ARTIFACTS)
 
     def new(self) -> Path:
         """An empty folder to build an artifact in; remains of dead runs are swept first.

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import sqlite3
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from datetime import date, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,8 +13,7 @@ from recprism.data.sources import open_table
 from recprism.data.sql import without_password
 from recprism.errors import DataError, MissingExtra
 from recprism.project.schema import Source
-
-BINARIES = Path("/usr/lib/postgresql/15/bin")
+from recprism.testing.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -79,54 +72,22 @@ def test_postgresql_without_its_driver_says_what_to_install(
         open_table(Source(source="postgresql://ann@host/db", query="SELECT 1"), tmp_path)
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as this module's tests."""
-    if not (BINARIES / "initdb").exists():
-        pytest.skip(f"PostgreSQL 15 is not installed in {BINARIES}")
-    if find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed")
-    place = Path(tempfile.mkdtemp(prefix="recprism-pg-"))
-    # The server refuses to run as root, and its user must reach the folder.
-    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    try:
-        shutil.chown(place, "postgres", "postgres")
-    except (LookupError, PermissionError):
-        as_user = []
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = place / "data"
-    run = [*as_user, str(BINARIES / "initdb"), "-D", str(data), "-U", "ann", "-A", "trust", "-N"]
-    started = subprocess.run(run, capture_output=True, text=True)
-    if started.returncode != 0:
-        shutil.rmtree(place)
-        pytest.skip(f"initdb does not run here: {started.stderr.strip()}")
-    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1 -c fsync=off"
-    control = [*as_user, str(BINARIES / "pg_ctl"), "-D", str(data), "-w"]
-    log = ["-l", str(place / "log"), "-o", options]
-    subprocess.run([*control, *log, "start"], check=True, stdout=subprocess.DEVNULL)
-    yield f"postgresql://ann@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(place)
-
-
-def test_a_postgresql_query_is_a_table(postgres: str, tmp_path: Path) -> None:
+def test_a_postgresql_query_is_a_table(postgres: PostgresServer, tmp_path: Path) -> None:
     query = (
         "SELECT * FROM (VALUES ('0012', 2.50::numeric, TIMESTAMP '2024-03-01 10:00', 7::bigint),"
         " ('Zoë 🦊', NULL, NULL, NULL)) AS t(id, paid, at, n)"
     )
-    frame = open_table(Source(source=postgres, query=query), tmp_path).read()
+    frame = open_table(Source(source=postgres.url, query=query), tmp_path).read()
     assert frame["id"].to_list() == ["0012", "Zoë 🦊"]
     assert frame["paid"].to_list() == [2.5, None]
     assert frame["at"].to_list() == [datetime(2024, 3, 1, 10), None]
     assert frame["n"].to_list() == [7, None]
-    days = open_table(Source(source=postgres, query="SELECT DATE '2024-03-01' AS d"), tmp_path)
+    days = open_table(Source(source=postgres.url, query="SELECT DATE '2024-03-01' AS d"), tmp_path)
     assert days.read()["d"].to_list() == [date(2024, 3, 1)]
 
 
-def test_postgresql_mistakes_are_one_sentence(postgres: str, tmp_path: Path) -> None:
+def test_postgresql_mistakes_are_one_sentence(postgres: PostgresServer, tmp_path: Path) -> None:
     with pytest.raises(DataError, match='the database refused: relation "nothing" does not exist'):
-        open_table(Source(source=postgres, query="SELECT * FROM nothing"), tmp_path)
+        open_table(Source(source=postgres.url, query="SELECT * FROM nothing"), tmp_path)
     with pytest.raises(DataError, match=r"the database refused: .*read-only transaction"):
-        open_table(Source(source=postgres, query="CREATE TABLE x (a int)"), tmp_path)
+        open_table(Source(source=postgres.url, query="CREATE TABLE x (a int)"), tmp_path)

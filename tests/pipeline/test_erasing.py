@@ -219,6 +219,14 @@ def test_somebody_unknown_gets_a_receipt_and_a_bad_id_a_sentence(shop: Project) 
         forget(shop, "")
 
 
+def test_a_source_that_is_gone_keeps_nobody_from_being_erased(shop: Project) -> None:
+    (shop.path / "data" / "mailings.csv").unlink()
+    receipt = forget(shop)
+    assert "mailings.csv" in receipt.pending[0]
+    assert len(receipt.artifacts) == 2
+    assert holders(shop.path / ".recprism") == []
+
+
 def test_the_commands_export_and_forget(shop: Project) -> None:
     words = ["export-user", str(shop.path), "--user", PERSON, "--json"]
     exported = json.loads(CliRunner().invoke(app, words).stdout)

@@ -82,7 +82,7 @@ def _shelf(directory: Path) -> ArtifactShelf:
     from recprism.project.document import find_file
 
     # Rolling back must work while the project file is broken: it only has to be there.
-    return ArtifactShelf(find_file(directory).parent / ".recprism" / "artifacts")
+    return ArtifactShelf.of(find_file(directory).parent)
 
 
 def _state(row: dict[str, object]) -> str:

@@ -108,7 +108,7 @@ class Demo:
 
 def _find_artifact(project: Project, until: datetime | None) -> Path | None:
     """The newest artifact of this very project file with this `until`."""
-    shelf = ArtifactShelf(project.path / ".recprism" / "artifacts")
+    shelf = ArtifactShelf.of(project.path)
     for artifact_id in reversed(shelf.ids()):
         try:
             manifest = read_manifest(shelf.path(artifact_id))

@@ -62,7 +62,7 @@ def _now(project: Project) -> datetime:
 
     if project.spec.clock == "data":
         try:
-            folder = ArtifactShelf(project.path / ".recprism" / "artifacts").current()
+            folder = ArtifactShelf.of(project.path).current()
             time = open_events(folder).time
             if len(time):
                 return from_micros(int(time.max()))

@@ -6,35 +6,31 @@ explains. Nothing here imports torch.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from recprism.artifact import ArtifactShelf, read_manifest
 from recprism.data.dataset import UNKNOWN, Ids, KindTable
-from recprism.data.live import load_events
 from recprism.data.times import from_micros
 from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
-from recprism.engine.later import FromSources, FromStore, LaterEvents
+from recprism.engine.later import FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import (
-    UNEXPLAINED,
     Shown,
     choose,
     own_text,
     reasons_of,
+    unexplained,
     words_of_context,
     write_list,
 )
@@ -46,25 +42,22 @@ from recprism.engine.titles import Titles
 from recprism.engine.watch import StopWatch, Watch
 from recprism.engine.wishing import Applied, Wishing, wished_first
 from recprism.errors import UnknownItem, UnknownName, UsageError
-from recprism.llm import Door, State, has_roles, most_telling, open_door
+from recprism.llm import Door, State, most_telling
 from recprism.model import Model, open_model
 from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
 from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
-from recprism.project import load_project
-from recprism.project.edits import apply_sound, read_edits
 from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, Erasures, MemoryStore, Store, open_project_store
+from recprism.store import AddResult, Erasures, MemoryStore, Store
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 Recorder = Callable[[Answer, datetime], None]
 """Takes an answer that was shown, and when, on the real clock (UTC)."""
-_log = logging.getLogger(__name__)
 EMPTY_QUERY = "A query needs words; found only blanks."
 
 
@@ -147,10 +140,7 @@ class Engine:
         stop_watch.end("state")
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         wanted += 0 if shows is None else shows.n_full
-        ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
-        for one in ranked:
-            stop_watch.ranked(one.plan.name, len(one))
-        stop_watch.end("rank")
+        ranked = self._ranked(binder, plans, wanted, stop_watch)
         explainer = self._explainer(binder, None if read is None else read.intent.text)
         composed = self._composer.compose(ranked, size, explainer, user, with_reasons=explain)
         stop_watch.end("compose")
@@ -159,11 +149,10 @@ class Engine:
         else:
             shown = shows.choose(self.model, composed.ranked, size, request_id, self.artifact_id)
         stop_watch.end("choose")
-        reasons, states = None, list[State]()
+        reasons, states = unexplained(shown), list[State]()
         if explain:
             reasons, states = reasons_of(shown, explainer, self.door, user, composed.said)
-        conditions = () if read is None else read.intent.conditions()
-        lists = self._write(shown, state, reasons, conditions)
+        lists = self._write(shown, state, reasons, read)
         stop_watch.end("explain")
         heard = [*([] if read is None else [read.llm]), *composed.states, *states]
         answer = Answer(
@@ -181,16 +170,25 @@ class Engine:
             self._record(answer, shows.tasks, now)
         return answer
 
+    def _ranked(
+        self, binder: Binder, plans: Sequence[TaskPlan], wanted: int, watch: StopWatch
+    ) -> list[Ranked]:
+        """The candidates of each task, best first, at least `wanted` where there are so many."""
+        ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
+        for one in ranked:
+            watch.ranked(one.plan.name, len(one))
+        watch.end("rank")
+        return ranked
+
     def _write(
         self,
         shown: Sequence[Shown],
         state: UserState,
-        reasons: Sequence[Sequence[Reason]] | None,
-        conditions: Sequence[str],
+        reasons: Sequence[Sequence[Reason]],
+        read: Read | None,
     ) -> dict[str, RankedList]:
-        """The lists as they leave; without `reasons` they say nothing."""
-        if reasons is None:
-            reasons = [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
+        """The lists as they leave, to a wish that was `read`."""
+        conditions = () if read is None else read.intent.conditions()
         return {
             one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
             for one, told in zip(shown, reasons, strict=True)
@@ -433,65 +431,6 @@ class Engine:
             words_of_context(self.model, user.context),
         )
         return Explainer(self.model, self._titles, binder, asked)
-
-
-def open_engine(
-    path: Path | str,
-    store: Store | None = None,
-    *,
-    door: Door | None = None,
-    started: float | None = None,
-) -> Engine:
-    """The engine of a project directory: its current artifact, its store, and its language model.
-
-    What the section `llm` of the project file says counts at once, without a training; `door` takes
-    its place. No model is loaded before it is asked.
-
-    When the artifact was trained with `--until`, the project's later events count as live events.
-    Raises `NotTrained` before the first training, `ArtifactError` for a damaged artifact.
-    """
-    project = load_project(path)
-    folder = ArtifactShelf(project.path / ".recprism" / "artifacts").current()
-    manifest = read_manifest(folder)
-    model = open_model(folder)
-    if store is None:
-        store = open_project_store(project)
-    erasures = Erasures(project.path, store)
-    later: list[LaterEvents] = []
-    if manifest.get("with_later"):
-        gone = erasures.everyone().left_out
-        since = model.until
-        later.append(FromSources(load_events(project, model.catalog, since=since, left_out=gone)))
-    if door is None and has_roles(project.spec.llm):
-        door = open_door(project.spec.llm, project.path)
-    engine = Engine(
-        model,
-        store,
-        later=later,
-        artifact_id=folder.name,
-        door=door,
-        erasures=erasures,
-        started=started,
-    )
-    return edited(engine, project.path)
-
-
-def edited(engine: Engine, directory: Path) -> Engine:
-    """The engine with the changes of tasks that the project at `directory` keeps.
-
-    A change that does not fit the tasks that were trained is left out, and noted in the log.
-    """
-    trained, edits = engine.trained_project, read_edits(directory)
-    if not edits and engine.model.project is trained:
-        return engine
-    changed, problems = apply_sound(trained, edits)
-    for problem in problems:
-        _log.warning("%s", problem)
-    try:
-        return engine.with_tasks(changed)
-    except UnknownName as error:
-        _log.warning("the changes of tasks are left out: %s", error)
-        return engine
 
 
 def new_request_id() -> str:

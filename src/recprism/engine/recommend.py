@@ -64,6 +64,11 @@ def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Sho
     return shown
 
 
+def unexplained(shown: Sequence[Shown]) -> list[list[Reason]]:
+    """What stands in the place of reasons where none were asked for."""
+    return [[UNEXPLAINED] * len(one.picks.positions) for one in shown]
+
+
 def reasons_of(
     shown: Sequence[Shown],
     explainer: Explainer,

@@ -19,12 +19,12 @@ from typing import Any
 from recprism.artifact import ArtifactShelf, read_manifest
 from recprism.data.dataset import Dataset
 from recprism.data.forgotten import Forgotten
-from recprism.data.held import rows_about
+from recprism.data.held import Held, rows_about
 from recprism.data.saved import open_catalog, open_report, save_dataset
 from recprism.data.times import from_micros, parse_time, to_micros
-from recprism.engine.engine import new_request_id
+from recprism.engine import new_request_id
 from recprism.erasure import without_people
-from recprism.errors import ArtifactError, UsageError, watch_disk
+from recprism.errors import ArtifactError, DataError, MissingExtra, UsageError, watch_disk
 from recprism.llm import Ledger
 from recprism.llm.opening import LEDGER
 from recprism.llm.requests import hash_text
@@ -68,14 +68,15 @@ def erase(project: Project, store: Store, user: str) -> Receipt:
     """Erase `user` from store, artifacts, caches and answers of the language model.
 
     An id that nobody knows gets a receipt too, and is remembered as erased. Erasing again is fine,
-    and finishes what a crash left. Raises `UsageError` for what cannot be an id, `StoreError`,
-    `DiskFull`, and `DataError` for a source that cannot be read; what was done before stays done.
+    and finishes what a crash left. A source that cannot be read keeps nobody from being erased: the
+    receipt says so under `pending`. Raises `UsageError` for what cannot be an id, `StoreError` and
+    `DiskFull`; what was done before stays done.
     """
     fault = find_id_fault(user)
     if fault is not None:
         raise UsageError(f"Nobody can be erased by this id: {fault}.")
-    held = rows_about(project, user)
-    shelf = ArtifactShelf(project.path / ".recprism" / "artifacts")
+    held, unread = _held(project, user)
+    shelf = ArtifactShelf.of(project.path)
     erasures = Erasures(project.path, store)
     removed = erasures.erase(user, _moment(project, shelf, [one.last for one in held]))
     with cleaning_lock(project.path):
@@ -98,11 +99,19 @@ def erase(project: Project, store: Store, user: str) -> Receipt:
         llm_answers=_forget_answers(project.path, user),
         report=told,
         retrain=bool(rewritten),
-        pending=pending,
+        pending=(*pending, *unread),
         sources=tuple(
             {"section": one.section, "source": one.source, "rows": one.rows.height} for one in held
         ),
     )
+
+
+def _held(project: Project, user: str) -> tuple[list[Held], tuple[str, ...]]:
+    """What the sources hold of somebody, and why that is not known."""
+    try:
+        return rows_about(project, user), ()
+    except (DataError, MissingExtra) as error:
+        return [], (f"sources may hold rows; they could not be looked through: {error}",)
 
 
 def clean_artifacts(

@@ -74,7 +74,7 @@ def publish(
     live events.
     """
     timer = timer or Timer()
-    shelf = ArtifactShelf(workspace.project.path / ".recprism" / "artifacts")
+    shelf = ArtifactShelf.of(workspace.project.path)
     folder = shelf.new()
     try:
         with timer.time("publish"), watch_disk(folder):

@@ -41,6 +41,7 @@ class Service:
         self.metrics = Metrics()
         self.recorder = Recorder(store, self.metrics)
         self.changed = asyncio.Event()
+        self.erasing = asyncio.Lock()
         self._engine: Engine | None = None
         self._computing = ThreadPoolExecutor(settings.threads, "compute")
         self._keeping = ThreadPoolExecutor(STORE_THREADS, "store")

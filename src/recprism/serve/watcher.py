@@ -15,14 +15,13 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from recprism.artifact import ArtifactShelf
+from recprism.artifact import ARTIFACTS, ArtifactShelf
 from recprism.engine import Engine, edited
 from recprism.errors import NotTrained, RecPrismError
 from recprism.project.edits import FILE
 from recprism.serve.service import Service
 
 EVERY_S = 1.0
-ARTIFACTS = Path(".recprism") / "artifacts"
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +59,7 @@ class Watcher:
                 _log.error("the new artifact cannot be taken up: %s", error)
 
     def _take_up(self) -> None:
-        serving = ArtifactShelf(self._directory / ARTIFACTS).current().name
+        serving = ArtifactShelf.of(self._directory).current().name
         old = self._trained
         if old is not None and old.artifact_id == serving:
             self._service.adopt(edited(old, self._directory))

@@ -17,7 +17,6 @@ from recprism.serve.faults import Refused
 from recprism.serve.reading import read_body
 from recprism.serve.service import Service, service_of
 from recprism.serve.shapes import ArtifactsOut, PinRequest
-from recprism.serve.watcher import ARTIFACTS
 
 router = APIRouter(tags=["artifacts"], dependencies=[Depends(needs("admin"))])
 PIN = {"a version": {"id": "2026-11-24T02-10-00Z-3f9c"}}
@@ -57,7 +56,7 @@ def _shelf(service: Service) -> ArtifactShelf:
     directory = service.settings.directory
     if directory is None:
         raise Refused(422, "no-project", "This server has no project, and so no other artifacts.")
-    return ArtifactShelf(directory / ARTIFACTS)
+    return ArtifactShelf.of(directory)
 
 
 def _listed(service: Service) -> dict[str, Any]:

@@ -73,7 +73,9 @@ async def delete(request: Request, id: str) -> Response:
     # What another worker still holds back of earlier answers is in the store after this.
     await asyncio.to_thread(service.recorder.flush)
     await asyncio.sleep(2 * EVERY_S)
-    receipt = await service.keep(erase, project, service.store, user)
+    # One at a time: erasures wait for one another, and events need the threads of the store.
+    async with service.erasing:
+        receipt = await service.keep(erase, project, service.store, user)
     service.changed.set()
     return as_json(receipt.to_dict())
 
