@@ -35,8 +35,11 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     url, is_local = f"http://{shown}:{port}", is_loopback(host)
     who = "programs on this machine need no key" if is_local else "a key is needed"
-    if as_json:
-        write_json({"url": url, "documentation": f"{url}/docs", "workers": workers})
-    else:
-        note(f"Serving `{directory}` at {url}, documented at /docs; {who}.")
-    run(directory, host, port, workers)
+
+    def announce() -> None:
+        if as_json:
+            write_json({"url": url, "documentation": f"{url}/docs", "workers": workers})
+        else:
+            note(f"Serving `{directory}` at {url}, documented at /docs; {who}.")
+
+    run(directory, host, port, workers, announce)

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import connection, get_context, parent_process
@@ -68,17 +68,20 @@ class Plan:
         return Plan(**json.loads(os.environ[PLAN]))
 
 
-def serve(directory: Path, host: str, port: int, workers: int) -> None:
+def serve(
+    directory: Path, host: str, port: int, workers: int, announce: Callable[[], None]
+) -> None:
     """Serve a project until the process is told to stop (SIGTERM or SIGINT).
 
-    Raises `UsageError` for an address that cannot be bound, or must not be: one that others can
-    reach, while there is no key; and `StoreError` for a store that cannot be used, or has to be
-    brought up to date first.
+    `announce` is called once the address is ours. Raises `UsageError` for an address that cannot be
+    bound, or must not be: one that others can reach, while there is no key; and `StoreError` for a
+    store that cannot be used, or has to be brought up to date first.
     """
     project = load_project(directory)
     is_local = is_loopback(host)
     check_store(project, host, is_local)
     bound = bind(host, port, workers)
+    announce()
     plan = Plan(
         directory=str(project.path.resolve()),
         is_local=is_local,
