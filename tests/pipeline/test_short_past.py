@@ -51,7 +51,7 @@ def test_a_single_snapshot_is_split_by_users(workspace: Workspace) -> None:
 
 
 def test_signals_of_the_last_snapshot_serve_without_a_refit(workspace: Workspace) -> None:
-    until, monday = parse_time("2024-03-14"), parse_time("2024-03-10T23:00")  # in Berlin
+    until, monday = parse_time("2024-03-14"), parse_time("2024-03-03T23:00")  # in Berlin
     fitted = fit(workspace, until)
     kept = fit(_with(workspace, "signals", refit=False), until)
     assert fitted.snapshot.at == until

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from recprism.errors import ArtifactError
+from recprism.ranker import harvest as harvest_module
 from recprism.ranker.features import FeatureSpec
 from recprism.ranker.harvest import (
+    LIFE_WEEKS,
+    MOST_DAYS,
     WEEK_US,
     Mode,
     Part,
@@ -49,7 +52,7 @@ def test_parts_are_the_samples_of_their_snapshot(
     )
     assert same(load_part(tmp_path, PARTS[0]), weekly["products"])
     whole = Sampling(config.shortlist, None, only_hits=False, seed=config.seed)
-    days = goal_days(shop.log, shop.plans["coupons"], CUT, CUT + WEEK_US)
+    days = goal_days(shop.log, shop.plans["coupons"], CUT, CUT + LIFE_WEEKS * WEEK_US)
     daily = make_samples(spec, shop.snapshot, shop.log, [shop.plans["coupons"]], days, whole)
     assert same(load_part(tmp_path, PARTS[1]), daily["coupons"])
     assert told[-1] == 1.0
@@ -81,7 +84,7 @@ def test_a_missing_part_says_where_it_was_looked_for(tmp_path: Path) -> None:
         ("weekly", "ads"),
         ("whole", "products"),
         ("whole", "coupons"),
-        ("sparse-days", "coupons"),
+        ("days", "coupons"),
     ],
 )
 def test_every_mode_asks_at_or_after_its_snapshot_and_before_its_span_ends(
@@ -92,7 +95,7 @@ def test_every_mode_asks_at_or_after_its_snapshot_and_before_its_span_ends(
     samples = load_part(tmp_path, part)
     assert len(samples) > 0
     assert int(samples.time.min()) >= CUT
-    assert int(samples.time.max()) < CUT + 4 * WEEK_US
+    assert int(samples.time.max()) < CUT + LIFE_WEEKS * WEEK_US
     if mode == "whole":
         assert (samples.time == CUT).all()
         assert (samples.weight >= 1).all()
@@ -170,3 +173,18 @@ def test_a_kept_snapshot_is_not_taken_for_one_a_microsecond_later(
     wanted = shop.snapshot.to_arrays()
     for name, array in first.to_arrays().items():
         np.testing.assert_array_equal(array, wanted[name])
+
+
+def test_many_goal_days_of_a_snapshot_are_drawn_from(
+    shop: SignalShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Part("coupons", CUT, "days")
+    harvest(shop.prepared, tmp_path / "all", [part])
+    everything = load_part(tmp_path / "all", part)
+    monkeypatch.setattr(harvest_module, "MOST_DAYS", 3)
+    harvest(shop.prepared, tmp_path / "some", [part])
+    drawn = load_part(tmp_path / "some", part)
+    assert len(drawn) == 3 < len(everything) <= MOST_DAYS
+    assert set(zip(drawn.user, drawn.time, strict=True)) <= set(
+        zip(everything.user, everything.time, strict=True)
+    )

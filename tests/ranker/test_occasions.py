@@ -86,9 +86,7 @@ def test_no_snapshot_is_so_late_that_its_outcome_is_unknown(
     grid = {time: number for number, time in week_grid(FIRST, until, NEW_YORK)}
     assert len(schedule.weekly) <= n_weekly
     assert all(time + horizon <= until for time in [*schedule.weekly, *schedule.sparse])
-    assert all(until - horizon < time <= until for time in schedule.latest)
-    assert len(schedule.latest) <= 1
-    everything = [*schedule.sparse, *schedule.weekly, *schedule.latest]
+    everything = [*schedule.sparse, *schedule.weekly]
     assert everything == sorted(set(everything))
     assert set(everything) <= set(grid)
     assert all(grid[time] % SPARSE_WEEKS == 0 for time in schedule.sparse)
@@ -101,7 +99,6 @@ def test_a_later_cut_off_uses_the_same_snapshots_and_more() -> None:
     log, cuts = log_of(one_event(), 1), [YEAR[0] + week * WEEK_US for week in (20, 21, 30)]
     first, next_week, later = (make_schedule(log, cut, WEEK_US, NEW_YORK, 4) for cut in cuts)
     assert first.weekly[1:] == next_week.weekly[:-1]
-    assert first.latest[0] == next_week.weekly[-1]
     number = {time: week for week, time in week_grid(*YEAR, NEW_YORK)}
     kept = {time for time in first.weekly if number[time] % SPARSE_WEEKS == 0}
     assert set(later.sparse) >= {*first.sparse, *kept}
@@ -109,7 +106,7 @@ def test_a_later_cut_off_uses_the_same_snapshots_and_more() -> None:
 
 def test_no_events_have_no_schedule() -> None:
     schedule = make_schedule(log_of([], 3), YEAR[1], WEEK_US, NEW_YORK, 8)
-    assert (schedule.weekly, schedule.sparse, schedule.latest) == ((), (), ())
+    assert (schedule.weekly, schedule.sparse) == ((), ())
 
 
 @settings(deadline=None)

@@ -67,15 +67,19 @@ def _weekly_parts(task: str, schedule: Schedule, until: int) -> Parts:
 
 
 def _daily_parts(task: str, schedule: Schedule) -> Parts:
-    recent = [*schedule.weekly, *schedule.latest]
+    """Training asks every snapshot about the weeks after it, so that a day stands in several lists.
+
+    Their artifacts are of different ages, as one in service is, and what others did with an offer
+    of these days is known to few of them. Validation asks one artifact about what came after it.
+    """
+    weekly = schedule.weekly
     # Never after the last weekly snapshot: calibration needs one.
-    valid_from = min(recent[-min(VALID_WEEKS, len(recent) // 2)], schedule.weekly[-1])
-    days = [Part(task, at, "days") for at in recent]
-    sparse = [Part(task, at, "sparse-days") for at in schedule.sparse]
+    valid_from = weekly[-min(VALID_WEEKS, max(1, len(weekly) // 2))]
+    earlier = [*schedule.sparse, *(at for at in weekly if at < valid_from)]
     return Parts(
-        [*sparse, *(part for part in days if part.at < valid_from)],
-        [part for part in days if part.at >= valid_from],
-        [Part(task, at, "whole") for at in schedule.weekly if at >= valid_from],
+        [Part(task, at, "days") for at in earlier],
+        [Part(task, valid_from, "days")],
+        [Part(task, at, "whole") for at in weekly if at >= valid_from],
         valid_from,
     )
 
@@ -98,15 +102,8 @@ def load_lists(
 ) -> Samples:
     """The lists of `parts` whose outcomes were complete at `until`.
 
-    With `before`, lists whose outcomes reach into the validation span are left out. The parts of
-    one task follow one another, and a list belongs to the latest snapshot at or before it.
+    With `before`, lists whose outcomes reach into the validation span are left out.
     """
-    end = (
-        until - plan.horizon_us + 1 if before is None else min(before, until) - plan.horizon_us + 1
-    )
+    end = min(until if before is None else before, until) - plan.horizon_us + 1
     ordered = sorted(parts, key=lambda part: part.at)
-    found = []
-    for i, part in enumerate(ordered):
-        stop = ordered[i + 1].at if i + 1 < len(ordered) else end
-        found.append(load_part(folder, part).between(part.at, min(stop, end)))
-    return Samples.concatenate(found)
+    return Samples.concatenate([load_part(folder, part).between(part.at, end) for part in ordered])

@@ -37,7 +37,7 @@ from recprism.signals.snapshot import Ground
 
 SAMPLES_FORMAT = 6
 """Raised whenever samples of the same data and settings would come out differently."""
-PREPARED_FORMAT = 4
+PREPARED_FORMAT = 5
 """Raised whenever the same sources and settings would be prepared differently."""
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {

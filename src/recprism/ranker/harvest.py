@@ -45,11 +45,15 @@ FEW_EVENTS = 50_000
 """With fewer events this process is done before others have started (some seconds each)."""
 WEEK_US = 7 * DAY_US
 
-Mode = Literal["weekly", "whole", "days", "sparse-days"]
+LIFE_WEEKS = 9
+MOST_DAYS = 4_000
+"""A snapshot is asked about the goal days of so many weeks after it, and at most about so many
+(user, day), drawn at random."""
+
+Mode = Literal["weekly", "whole", "days"]
 """`weekly`: sampled lists of everyone with an outcome, asked at the snapshot. `whole`: whole lists
-of users drawn at random, with outcomes or not. `days`: whole lists on the goal days of the week
-from the snapshot on; `sparse-days`: of the four weeks from it on."""
-SPANS: dict[str, int] = {"days": WEEK_US, "sparse-days": 4 * WEEK_US}
+of users drawn at random, with outcomes or not. `days`: whole lists on the goal days of the
+`LIFE_WEEKS` from the snapshot on."""
 
 
 @dataclass(frozen=True)
@@ -217,10 +221,11 @@ def _samples(
     config, at = ground.project.ranker, snapshot.at
     spec = FeatureSpec.build(ground)
     sampling = Sampling(config.shortlist, None, only_hits=False, seed=config.seed)
-    if mode in SPANS:
+    if mode == "days":
         found: dict[str, Samples] = {}
         for plan in plans:
-            days = goal_days(log, plan, at, at + SPANS[mode])
+            days = goal_days(log, plan, at, at + LIFE_WEEKS * WEEK_US)
+            days = _some(days, MOST_DAYS, config.seed)
             found |= make_samples(spec, snapshot, log, [plan], days, sampling)
         return found
     everyone = weekly_occasions(log, at)

@@ -2,7 +2,8 @@
 
 An occasion is (task, user, time t) with the outcomes in [t, t + horizon). Weekly tasks are asked at
 each snapshot for everyone with a past; rare goals on each day on which a user reached the goal, and
-then the signals come from the latest snapshot at or before t, with the user's own events folded in.
+then the signals come from a snapshot up to some weeks before t, with the user's own events folded
+in.
 """
 
 from __future__ import annotations
@@ -44,13 +45,11 @@ class Schedule:
     """Which snapshots a cut-off learns from; all ascending, in microseconds.
 
     `weekly` are the recent weeks S with S + horizon <= until: the last one validates and
-    calibrates. `sparse` are earlier ones, and `latest` the one after (at most `until`), which only
-    rare goals use.
+    calibrates. `sparse` are earlier ones, which only rare goals use.
     """
 
     weekly: Sequence[int]
     sparse: Sequence[int]
-    latest: Sequence[int]
 
 
 def make_schedule(
@@ -58,14 +57,13 @@ def make_schedule(
 ) -> Schedule:
     """The snapshots of the fixed grid for one cut-off, after a first week of data."""
     if len(log) == 0:
-        return Schedule((), (), ())
+        return Schedule((), ())
     grid = week_grid(int(log.time.min()) + 7 * DAY_US, until, timezone)
     whole = [(week, time) for week, time in grid if time + horizon_us <= until]
     recent, earlier = whole[-n_weekly:], whole[:-n_weekly]
     return Schedule(
         [time for _, time in recent],
         [time for week, time in earlier if week % SPARSE_WEEKS == 0],
-        [time for _, time in grid[len(whole) :]][-1:],
     )
 
 
