@@ -58,9 +58,7 @@ def is_item_about(item: StoredItem, user: str) -> bool:
     """Whether an item put online is a person, or names one anywhere."""
     if item.kind == PEOPLE and item.id == user:
         return True
-    return is_telling(user) and any(
-        user in text for text in (item.kind, item.id, *_texts_of(item))
-    )
+    return is_telling(user) and any(user in text for text in (item.kind, item.id, *_texts_of(item)))
 
 
 def _texts_of(item: StoredItem) -> list[str]:

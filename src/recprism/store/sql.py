@@ -84,9 +84,7 @@ _EVENTS_AFTER = (
     .limit(bindparam("n"))
 )
 _PERSON = select(people).where(people.c.id == bindparam("user"))
-_ITEM = select(items).where(
-    items.c.kind == bindparam("of_kind"), items.c.item == bindparam("user")
-)
+_ITEM = select(items).where(items.c.kind == bindparam("of_kind"), items.c.item == bindparam("user"))
 _ITEMS_AFTER = (
     select(items)
     .where(items.c.arrival > bindparam("arrival"))

@@ -456,7 +456,11 @@ class StoreKit:
         assert [one.id for _, one in store.items_after(last, 9)] == ["eggs"]
 
     def test_no_change_of_an_item_is_missed(self, store: Store) -> None:
-        together(8, lambda n: [store.put_item(an_item(f"{n}-{i}")) for i in range(5)] and None)
+        def put(number: int) -> None:
+            for i in range(5):
+                store.put_item(an_item(f"{number}-{i}"))
+
+        together(8, put)
         found = store.items_after(0, 99)
         assert len(found) == 40
         assert sorted(number for number, _ in found) == [number for number, _ in found]
