@@ -23,7 +23,8 @@ from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromStore, LaterEvents
-from recprism.engine.newcomers import ItemLog, View, Views
+from recprism.engine.newcomers import ItemLog, View, Views, takes_newcomers
+from recprism.engine.putting import ItemSaid, Putting
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import (
     Shown,
@@ -51,7 +52,7 @@ from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, Erasures, MemoryStore, Store
+from recprism.store import AddResult, Erasures, MemoryStore, Store, StoredItem
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -95,6 +96,7 @@ class Engine:
         standings = Standings(model, self.store, erasures)
         self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._labeling = Labeling(model, door)
+        self._putting = Putting(model, self._states, self._labeling)
         self._views = Views(model, ItemLog(self.store), self._states, door)
 
     def recommend(
@@ -379,6 +381,28 @@ class Engine:
         """The labels of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
         view = self._views.last()
         return view.titles.labels_of(_item(view, self._kind(kind), item))
+
+    def new_item(self, kind: str, item: str, said: ItemSaid) -> StoredItem:
+        """An item with its vector and labels, ready for `Store.put_item`.
+
+        The next answer of every engine over that store may show it. Raises `UnknownName` for a
+        kind, label or number, `UsageError` for a text of blanks.
+        """
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return self._putting.item(self._kind(kind), item, said, now)
+
+    def knows_item(self, kind: str, item: str) -> bool:
+        """Whether an item was trained, put, or deleted. Raises `UnknownName` for a kind."""
+        table = self._kind(kind)
+        if table.ids.index(item) != UNKNOWN:
+            return True
+        return self.store.item(kind, item) is not None
+
+    def is_recommendable(self, kind: str, item: str) -> bool:
+        """Whether an item that was put may be shown before the next training; not a new one of a
+        kind with offers. Raises `UnknownName` for a kind."""
+        table = self._kind(kind)
+        return takes_newcomers(table) or table.ids.index(item) != UNKNOWN
 
     def now(self) -> datetime:
         """The present on the clock of the sources."""
