@@ -42,7 +42,7 @@ def other(trained_shop: Path, store: MemoryStore) -> Engine:
 
 
 def put(engine: Engine, item: str = "goat", said: ItemSaid = GOAT, kind: str = "products") -> None:
-    engine.store.put_item(engine.new_item(kind, item, said))
+    engine.put_item(kind, item, said)
 
 
 def products(engine: Engine, user: str | None = MILK_BUYER, size: int = 61) -> list[str]:
@@ -69,9 +69,10 @@ def test_strangers_are_shown_new_items_by_how_popular_their_like_are(
     live: Engine, other: Engine
 ) -> None:
     put(live)
-    found = products(other, None)
-    assert len(found) == 61
-    assert found.index("goat") < 50
+    found = other.recommend(None, ["products"], size=61).lists["products"]
+    assert len(found.items) == 61
+    assert ids(found).index("goat") < 50
+    assert found.items[ids(found).index("goat")].reason.text == "New here."
 
 
 def test_a_wish_finds_a_new_item_and_rules_it_out(live: Engine, other: Engine) -> None:
@@ -85,7 +86,7 @@ def test_a_wish_finds_a_new_item_and_rules_it_out(live: Engine, other: Engine) -
 def test_lists_without_news_stay_as_they_were(live: Engine, other: Engine) -> None:
     before = {name: ids(one) for name, one in other.recommend(MILK_BUYER, at=NOW).lists.items()}
     put(live)
-    live.store.delete_item("products", "goat", NOW)
+    live.delete_item("products", "goat")
     after = {name: ids(one) for name, one in other.recommend(MILK_BUYER, at=NOW).lists.items()}
     assert after == before
 
@@ -106,7 +107,7 @@ def test_a_deleted_item_vanishes_from_every_list_with_its_ads(
 ) -> None:
     before = other.recommend(user, size=61, context={"store": "1"})
     assert MILK in ids(before.lists["products"])
-    live.store.delete_item("products", MILK, NOW)
+    live.delete_item("products", MILK)
     after = other.recommend(user, size=61, context={"store": "1"})
     assert len(products(other, user)) == 59
     for ranked in after.lists.values():
@@ -193,6 +194,8 @@ def test_what_makes_no_item_is_refused(
         put(live, said=said, kind=kind)
     with pytest.raises(UnknownItem, match="goat"):
         live.title("products", "goat")
+    with pytest.raises(UnknownItem, match="goat"):
+        live.delete_item("products", "goat")
 
 
 def test_a_store_that_is_away_has_no_news(live: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ class Engine:
         """
         began, stop_watch = time.perf_counter(), StopWatch(self.watch)
         view = self._views.now()
-        model, plans = view.model, _plans(view, tasks)
+        model, plans = view.model, view.plans_of(tasks)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
         read, applied = self._wish_of(view, query, user)
@@ -254,8 +254,8 @@ class Engine:
         Raises `UnknownName` for a task or item.
         """
         view = self._views.now()
-        plan, titles = _plans(view, [task])[0], view.titles
-        item_idx = _item(view, plan.kind, item)
+        plan, titles = view.plans_of([task])[0], view.titles
+        item_idx = view.item(plan.kind, item)
         state = self._state(view, user, at)
         binder = Binder(view.model.snapshot, state)
         ranked = rank(view.model, binder, plan)
@@ -335,7 +335,7 @@ class Engine:
     ) -> dict[str, list[str]]:
         """Item ids by the main number of each signal alone, best first, to compare in tables."""
         view = self._views.now()
-        plan, model = _plans(view, [task])[0], view.model
+        plan, model = view.plans_of([task])[0], view.model
         state = self._state(view, user, at)
         shortlist = make_shortlist(
             Binder(model.snapshot, state), plan, model.project.ranker.shortlist
@@ -350,7 +350,7 @@ class Engine:
     def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:
         """All ranked candidates of one task, for tools that look behind a list."""
         view = self._views.now()
-        plan, state = _plans(view, [task])[0], self._state(view, user, at)
+        plan, state = view.plans_of([task])[0], self._state(view, user, at)
         return rank(view.model, Binder(view.model.snapshot, state), plan)
 
     def state(self, user: str | None, at: datetime | str | None = None) -> UserState:
@@ -375,12 +375,12 @@ class Engine:
     def title(self, kind: str, item: str) -> str:
         """The title of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
         view = self._views.last()
-        return view.titles.of(_item(view, self._kind(kind), item))
+        return view.titles.of(view.item(self._kind(kind), item))
 
     def labels(self, kind: str, item: str) -> dict[str, str]:
         """The labels of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
         view = self._views.last()
-        return view.titles.labels_of(_item(view, self._kind(kind), item))
+        return view.titles.labels_of(view.item(self._kind(kind), item))
 
     def new_item(self, kind: str, item: str, said: ItemSaid) -> StoredItem:
         """An item with its vector and labels, ready for `Store.put_item`.
@@ -391,12 +391,19 @@ class Engine:
         now = datetime.now(UTC).replace(tzinfo=None)
         return self._putting.item(self._kind(kind), item, said, now)
 
-    def knows_item(self, kind: str, item: str) -> bool:
-        """Whether an item was trained, put, or deleted. Raises `UnknownName` for a kind."""
+    def put_item(self, kind: str, item: str, said: ItemSaid) -> StoredItem:
+        """Keep an item; the next answer may show it. Raises as `new_item`."""
+        made = self.new_item(kind, item, said)
+        self.store.put_item(made)
+        return made
+
+    def delete_item(self, kind: str, item: str) -> None:
+        """Show an item to nobody any more. Raises `UnknownName` for a kind, `UnknownItem` for an
+        item that was neither trained nor put."""
         table = self._kind(kind)
-        if table.ids.index(item) != UNKNOWN:
-            return True
-        return self.store.item(kind, item) is not None
+        if table.ids.index(item) == UNKNOWN and self.store.item(kind, item) is None:
+            raise UnknownItem(kind, item, len(table))
+        self.store.delete_item(kind, item, datetime.now(UTC).replace(tzinfo=None))
 
     def is_recommendable(self, kind: str, item: str) -> bool:
         """Whether an item that was put may be shown before the next training; not a new one of a
@@ -439,20 +446,6 @@ class Engine:
         if number == UNKNOWN:
             raise UnknownItem(kind.name, item, len(kind))
         return kind.start + number
-
-
-def _item(view: View, kind: KindTable, item: str) -> int:
-    number = view.catalog.index(kind.name, item)
-    if number == UNKNOWN:
-        raise UnknownItem(kind.name, item, len(kind))
-    return number
-
-
-def _plans(view: View, tasks: Sequence[str] | None) -> list[TaskPlan]:
-    for name in tasks or ():
-        if name not in view.plans:
-            raise UnknownName("task", name, view.plans)
-    return [view.plans[name] for name in dict.fromkeys(tasks or view.plans)]
 
 
 def _ranked(

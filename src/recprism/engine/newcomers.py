@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ from recprism.engine.composing import Composer
 from recprism.engine.states import States
 from recprism.engine.titles import Titles
 from recprism.engine.wishing import Wishing
-from recprism.errors import StoreError
+from recprism.errors import StoreError, UnknownItem, UnknownName
 from recprism.llm import Door
 from recprism.model import Model, with_newcomers
 from recprism.signals.newcomers import NEAR, Newcomers
@@ -42,6 +43,7 @@ from recprism.signals.taste import top
 from recprism.store import ItemStore, StoredItem
 
 _PAGE = 1_000
+_PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 
 Items = Mapping[tuple[str, str], StoredItem]
@@ -63,6 +65,20 @@ class View:
     def catalog(self) -> Catalog:
         return self.model.catalog
 
+    def plans_of(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
+        """The plans of `tasks`, None for all. Raises `UnknownName`."""
+        for name in tasks or ():
+            if name not in self.plans:
+                raise UnknownName("task", name, self.plans)
+        return [self.plans[name] for name in dict.fromkeys(tasks or self.plans)]
+
+    def item(self, kind: KindTable, item: str) -> int:
+        """The global item_idx of an id. Raises `UnknownItem`."""
+        number = self.catalog.index(kind.name, item)
+        if number == UNKNOWN:
+            raise UnknownItem(kind.name, item, len(kind))
+        return number
+
     def is_hidden(self, item_idx: int) -> bool:
         """Whether an item was deleted since training."""
         return self.hidden is not None and bool(self.hidden[item_idx])
@@ -74,27 +90,37 @@ class ItemLog:
     def __init__(self, store: ItemStore) -> None:
         self._store = store
         self._turn = threading.Lock()
-        self._last = 0
+        self._last, self._ask_from = 0, 0.0
         self.items: Items = {}
 
     def refresh(self) -> Items:
         """The last word on each item; the same object as before where nothing changed.
 
-        A store that cannot be reached has no news: lists that need nothing else of it go on.
+        A store that cannot be reached has no news: lists that need nothing else of it go on, and
+        it is asked again after a moment.
         """
+        if time.monotonic() < self._ask_from:
+            return self.items
         try:
-            with self._turn:
-                changed: dict[tuple[str, str], StoredItem] = {}
-                while page := self._store.items_after(self._last, _PAGE):
-                    self._last = page[-1][0]
-                    changed |= {(item.kind, item.id): item for _, item in page}
-                if changed:
-                    left = {key: one for key, one in self.items.items() if key not in changed}
-                    self.items = left | changed  # what changed last comes last
-                return self.items
+            if self._store.items_after(self._last, 1):
+                with self._turn:
+                    self._read()
         except StoreError as error:
             _log.warning("changes of items are not known: %s", error)
-            return self.items
+            self._ask_from = time.monotonic() + _PAUSE_S
+        return self.items
+
+    def _read(self) -> None:
+        """Read up to the last change; another thread may have done so meanwhile."""
+        changed: dict[tuple[str, str], StoredItem] = {}
+        last = self._last
+        while page := self._store.items_after(last, _PAGE):
+            last = page[-1][0]
+            changed |= {(item.kind, item.id): item for _, item in page}
+        if changed:
+            left = {key: one for key, one in self.items.items() if key not in changed}
+            self.items = left | changed  # what changed last comes last
+        self._last = last
 
 
 class Views:

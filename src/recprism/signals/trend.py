@@ -128,7 +128,7 @@ class BoundTrend:
         return np.asarray(self.score_new(newcomers)[:, 0])
 
     def clue_new(self, newcomers: Newcomers, row: int) -> Clue | None:  # noqa: ARG002
-        return None  # nobody took it yet
+        return Clue(Trend.name, 0, (), {"new": True})
 
 
 def _by_segment(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from recprism.engine import ItemSaid, labels_of
-from recprism.errors import UnknownItem
 from recprism.serve.access import needs
 from recprism.serve.answering import as_json
 from recprism.serve.document import body_of
@@ -57,9 +54,5 @@ async def delete(request: Request, kind: str, id: str) -> Response:
     """Show an item to nobody any more, from the next list on, also after further trainings."""
     service = service_of(request)
     named, item = id_in_path(request, "kind", kind), id_in_path(request, "id", id)
-    engine = service.engine
-    if not await service.keep(engine.knows_item, named, item):
-        raise UnknownItem(named, item, len(engine.ids(named)))
-    now = datetime.now(UTC).replace(tzinfo=None)
-    await service.keep(service.store.delete_item, named, item, now)
+    await service.keep(service.engine.delete_item, named, item)
     return as_json({"kind": named, "item": item, "deleted": True})
