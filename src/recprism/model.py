@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from recprism.artifact import read_arrays, read_manifest, write_arrays
 from recprism.content.label_codes import LabelCodes
 from recprism.content.vectors import Content
-from recprism.data.dataset import DAY_US, Catalog, EventLog, FloatArray
+from recprism.data.dataset import DAY_US, Catalog, EventLog, FloatArray, KindTable
 from recprism.data.saved import open_catalog, open_events
 from recprism.errors import ArtifactError
 from recprism.lists.effects import SlotEffects
@@ -29,6 +29,7 @@ from recprism.project.schema import ProjectFile
 from recprism.ranker.calibrate import Calibration
 from recprism.ranker.features import FeatureSpec
 from recprism.ranker.scorer import TaskRanker
+from recprism.signals.newcomers import Newcomers
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.snapshot import Ground, Snapshot
 from recprism.signals.trend import WINDOW_DAYS
@@ -84,6 +85,32 @@ class Model:
         """What the rankers see."""
         ground = Ground(self.catalog, self.content, self.labels, self.project, self.wishes)
         return FeatureSpec.build(ground)
+
+
+def with_newcomers(
+    model: Model, tables: Mapping[str, KindTable], newcomers: Newcomers, labels: LabelCodes
+) -> Model:
+    """`model` with items that came after training, for serving.
+
+    `tables` are theirs by kind, `labels` those of all items as people read them, with values that
+    training did not know; the rankers see the codes of `newcomers`.
+    """
+    content = model.content.beside(newcomers.short, newcomers.wide)
+    other = replace(
+        model,
+        catalog=replace(model.catalog, newcomers=tables),
+        content=content,
+        labels=labels,
+        snapshot=model.snapshot.beside(content, newcomers),
+    )
+    codes = {
+        name: np.concatenate([known, newcomers.codes[name]])
+        for name, known in model.labels.codes.items()
+    }
+    # What depends on the training alone is not worked out again for every newcomer.
+    vars(other)["features"] = replace(model.features, labels=LabelCodes(codes, model.labels.values))
+    vars(other)["active_users"] = model.active_users
+    return other
 
 
 def save_model(model: Model, folder: Path) -> None:

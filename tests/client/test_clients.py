@@ -72,6 +72,15 @@ def test_a_program_asks_sends_and_asks_again(own: tuple[str, str]) -> None:
         assert client.classify("products", "goat milk")["kind"] == "products"
 
 
+def test_items_come_and_go(own: tuple[str, str]) -> None:
+    with recprism.Client(own[0]) as client:
+        made = client.put_item("products", "a/new one", "goat milk", labels={"family": "milk"})
+        assert (made.item, made.recommendable) == ("a/new one", True)
+        assert [item.id for item in client.items("products", "goat")] == ["a/new one"]
+        client.delete_item("products", "a/new one")
+        assert list(client.items("products", "goat")) == []
+
+
 def test_pages_are_walked_to_the_end(own: tuple[str, str]) -> None:
     with Client(own[0]) as client:
         assert set(shop_users()) <= set(client.users())

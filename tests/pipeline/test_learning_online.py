@@ -13,7 +13,7 @@ from tests.data.small_project import counts, write_project
 
 from recprism.data.build import load_dataset
 from recprism.data.report import balance
-from recprism.engine import Engine, open_engine
+from recprism.engine import Engine, ItemSaid, open_engine
 from recprism.pipeline import prepare, train
 from recprism.pipeline.online import read_store
 from recprism.project import Project
@@ -198,3 +198,35 @@ def test_on_the_wall_clock_old_means_old_now(tmp_path: Path) -> None:
         observed = read_store(project, purge=True)
         assert observed.online.events["item"].to_list() == ["milk"]
         assert [e.item for e in store.events_of("ann")] == ["milk"]
+
+
+def test_items_put_online_are_trained_and_those_deleted_stay_hidden(
+    project: Project, engines: list[Engine]
+) -> None:
+    train(project)
+    first = open_engine(project.path)
+    engines.append(first)
+    said = ItemSaid(text="Oat milk", title="OATS", labels={"shelf": "vegan"})
+    first.store.put_item(first.new_item("goods", "oats", said))
+    first.store.put_item(first.new_item("goods", "bread", ItemSaid(text="Rye bread")))
+    first.store.put_item(first.new_item("goods", "gone", said))
+    for item in ("gone", "0012"):
+        first.store.delete_item("goods", item, LAST)
+    assert shown(first) == {"milk", "bread", "oats"}
+    add(project, event(item="oats", time=LAST - timedelta(days=1)))
+    report = train(project) and prepare(project).report
+    assert counts(report, "put-online") == {"items.goods": 2}
+    assert "items.goods" not in counts(report, "only-in-events")
+    second = open_engine(project.path)
+    engines.append(second)
+    assert list(second.ids("goods").values) == ["milk", "bread", "0012", "oats"]
+    assert second.new_ids("goods") == []
+    assert second.title("goods", "oats") == "OATS"
+    assert second.title("goods", "bread") == "Rye bread"
+    assert second.labels("goods", "bread") == {"shelf": "bakery"}
+    assert second.labels("goods", "oats") == {"shelf": "vegan"}
+    assert shown(second) == {"milk", "bread", "oats"}
+
+
+def shown(engine: Engine) -> set[str]:
+    return {item.id for item in engine.recommend("ann", ["goods"]).lists["goods"].items}

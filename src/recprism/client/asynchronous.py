@@ -15,6 +15,7 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ItemPut,
     ItemRow,
     KeyMade,
     KeyRow,
@@ -106,6 +107,23 @@ class AsyncClient:
             cursor = page.cursor
             for item in page.items:
                 yield item
+
+    async def put_item(
+        self,
+        kind: str,
+        item: str,
+        text: str,
+        *,
+        title: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+    ) -> ItemPut:
+        """Say what an item is; the next list may show it."""
+        return await self._run(calls.put_item(kind, item, text, title, labels, numbers))
+
+    async def delete_item(self, kind: str, item: str) -> None:
+        """Show an item to nobody any more."""
+        await self._run(calls.delete_item(kind, item))
 
     async def tasks(self) -> list[TaskOut]:
         """The tasks as they are served."""

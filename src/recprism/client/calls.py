@@ -20,7 +20,9 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ItemDeleted,
     ItemPage,
+    ItemPut,
     KeyMade,
     KeysOut,
     OutcomesOut,
@@ -171,6 +173,22 @@ def users(query: str, cursor: str | None) -> Call[UserPage]:
 def items(kind: str, query: str, cursor: str | None) -> Call[ItemPage]:
     path = f"/v1/items/{_part(kind)}"
     return Call(ItemPage, "GET", path, query=_given(query=query, cursor=cursor))
+
+
+def put_item(
+    kind: str,
+    item: str,
+    text: str,
+    title: str | None,
+    labels: Mapping[str, str] | None,
+    numbers: Mapping[str, float] | None,
+) -> Call[ItemPut]:
+    body = _given(text=text, title=title, labels=labels, numbers=numbers)
+    return Call(ItemPut, "PUT", f"/v1/items/{_part(kind)}/{_part(item)}", body)
+
+
+def delete_item(kind: str, item: str) -> Call[ItemDeleted]:
+    return Call(ItemDeleted, "DELETE", f"/v1/items/{_part(kind)}/{_part(item)}")
 
 
 def tasks() -> Call[TasksOut]:

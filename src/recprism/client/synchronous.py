@@ -15,6 +15,7 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ItemPut,
     ItemRow,
     KeyMade,
     KeyRow,
@@ -109,6 +110,23 @@ class Client:
             page = self._run(calls.items(kind, query, cursor))
             cursor = page.cursor
             yield from page.items
+
+    def put_item(
+        self,
+        kind: str,
+        item: str,
+        text: str,
+        *,
+        title: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+    ) -> ItemPut:
+        """Say what an item is; the next list may show it."""
+        return self._run(calls.put_item(kind, item, text, title, labels, numbers))
+
+    def delete_item(self, kind: str, item: str) -> None:
+        """Show an item to nobody any more."""
+        self._run(calls.delete_item(kind, item))
 
     def tasks(self) -> list[TaskOut]:
         """The tasks as they are served."""

@@ -79,6 +79,26 @@ class Content:
             score = (self.wide @ wish)[rows] if len(self.wide) else np.zeros(len(rows), np.float32)
         return np.where(rows >= 0, score, np.float32(0.0))
 
+    def place(self, raw: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Raw encoder vectors of new texts [n, encoder size] as rows like those of `item` and of
+        `wide`; zeros stay zeros."""
+        known = raw.any(axis=1, keepdims=True)
+        center = np.zeros(raw.shape[1], np.float32)
+        if len(self.vectors) >= CENTER_FROM:
+            center = self.vectors.mean(axis=0, dtype=np.float32)
+        return np.where(known, self.short.apply(raw), 0), np.where(known, unit(raw - center), 0)
+
+    def beside(self, short: FloatArray, wide: FloatArray) -> Content:
+        """This content with more items, given as `place` gives them, numbered after all others."""
+        row = np.where(wide.any(axis=1), len(self.wide) + np.arange(len(wide)), -1)
+        return replace(
+            self,
+            item=np.concatenate([self.item, short]),
+            text_row=np.concatenate([self.text_row, np.full(len(wide), -1, np.int32)]),
+            row=np.concatenate([self.row, row.astype(np.int32)]),
+            wide=np.concatenate([self.wide, wide]),
+        )
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """All arrays by name, for safetensors."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}

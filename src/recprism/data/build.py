@@ -44,7 +44,7 @@ from recprism.data.items import (
     written_columns,
 )
 from recprism.data.offers import OfferRows, build_offers, columns_of, has_offers
-from recprism.data.online import Online, online_frames
+from recprism.data.online import Online, online_frames, said_online
 from recprism.data.reading import Note, Reading
 from recprism.data.sources import Progress, Table
 from recprism.data.times import OPEN_END, OPEN_START
@@ -105,12 +105,17 @@ def load_dataset(
     frames = [read_events(reading, n, section) for n, section in enumerate(spec.events)]
     report_progress("reading items", 0.3)
     sources = {name: _read_kind(reading, name, kind) for name, kind in spec.items.items()}
+    put = {} if online is None else online.items
     if online is not None:
         frames += online_frames(reading, spec, online)
     user_ids = _user_ids(reading, users, frames, sources)
     contexts = _contexts(frames, sources)
     report_progress("building offers and links", 0.5)
-    kinds = _build_kinds(reading, sources, _item_ids(reading, frames, sources), user_ids, contexts)
+    item_ids = _item_ids(reading, frames, sources, put)
+    kinds = _build_kinds(reading, sources, item_ids, user_ids, contexts)
+    for name, items in put.items():
+        table = said_online(kinds[name].table, kinds[name].ids, items)
+        kinds[name] = replace(kinds[name], table=table)
     for name, section in spec.links.items():
         kinds = _add_links(reading, kinds, name, section)
     report_progress("sorting events", 0.9)
@@ -175,14 +180,23 @@ def _user_ids(
 
 
 def _item_ids(
-    reading: Reading, frames: Sequence[EventFrame], sources: Mapping[str, KindSource]
+    reading: Reading,
+    frames: Sequence[EventFrame],
+    sources: Mapping[str, KindSource],
+    put: Mapping[str, pl.DataFrame],
 ) -> dict[str, Ids]:
-    """Items of each kind's own source, then those seen only in events, sorted."""
+    """Items of each kind's own source, then those `put` online, then those seen only in events,
+    sorted each."""
     found = {}
     for name, source in sources.items():
+        own = source.own
+        if name in put:
+            own = union(own, [put[name]["id"]]).values
+            some = put[name]["id"].sort().head(3)
+            reading.report.add("put-online", f"items.{name}", put[name].height, some, of=len(own))
         seen = [distinct(e.frame["item"]) for e in frames if e.section.kind == name]
-        ids = union(source.own, seen)
-        new = ids.values.slice(len(source.own))
+        ids = union(own, seen)
+        new = ids.values.slice(len(own))
         reading.report.add("only-in-events", f"items.{name}", len(new), new.head(3), of=len(ids))
         found[name] = ids
     return found

@@ -289,16 +289,35 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything known in advance: users, items, links, offers. No events."""
+    """Everything known in advance: users, items, links, offers. No events.
+
+    `newcomers` are items that came after training, by kind, in tables of their own: their numbers
+    lie above those of all `kinds`.
+    """
 
     users: UserTable
     kinds: Mapping[str, KindTable]
     actions: Sequence[str]
     contexts: Mapping[str, Sequence[str]]
+    newcomers: Mapping[str, KindTable] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> list[KindTable]:
+        """All tables of items, those of newcomers too."""
+        return [*self.kinds.values(), *self.newcomers.values()]
 
     @property
     def n_items(self) -> int:
-        return sum(len(kind) for kind in self.kinds.values())
+        return sum(len(table) for table in self.tables)
+
+    def index(self, kind: str, item: str) -> int:
+        """The global item_idx of an id, `UNKNOWN` (-1) when there is none."""
+        for tables in (self.kinds, self.newcomers):
+            table = tables.get(kind)
+            number = UNKNOWN if table is None else table.ids.index(item)
+            if table is not None and number != UNKNOWN:
+                return table.start + number
+        return UNKNOWN
 
     def kind_of(self, item_idx: int) -> KindTable:
         """The kind that owns a global item_idx; `IndexError` for a number that none owns."""
@@ -310,7 +329,7 @@ class Catalog:
     @cached_property
     def _in_order(self) -> list[KindTable]:
         """The kinds by their first item; those without items own no number."""
-        return sorted((k for k in self.kinds.values() if len(k)), key=lambda kind: kind.start)
+        return sorted((k for k in self.tables if len(k)), key=lambda kind: kind.start)
 
     @cached_property
     def _starts(self) -> list[int]:

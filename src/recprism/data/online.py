@@ -7,12 +7,13 @@ from the store.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
+from recprism.data.dataset import Ids
 from recprism.data.events import CONTEXT, EventFrame
 from recprism.data.reading import LeftOut, Reading
 from recprism.project.schema import Events, Period, ProjectFile
@@ -39,10 +40,15 @@ SCHEMA: Final = {
 @dataclass(frozen=True)
 class Online:
     """Online events in order of arrival, columns as in `SCHEMA`, and who is left out (None:
-    nobody)."""
+    nobody).
+
+    `items` are those put online, by kind: one row per `id` with `title`, `text`, and the columns
+    `label:NAME` and `number:NAME` of the kind; null where nothing was said.
+    """
 
     events: pl.DataFrame
     left_out: LeftOut | None
+    items: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def contexts_of(spec: ProjectFile) -> list[str]:
@@ -51,6 +57,19 @@ def contexts_of(spec: ProjectFile) -> list[str]:
     for kind in spec.items.values():
         names += [name for name, column in kind.available.items() if not isinstance(column, Period)]
     return list(dict.fromkeys(names))
+
+
+def said_online(described: pl.DataFrame, ids: Ids, put: pl.DataFrame | None) -> pl.DataFrame:
+    """The table of a kind, `described` in the order of `ids`, with what was `put` online over it:
+    it is the later word."""
+    if put is None:
+        return described
+    later = pl.DataFrame({"id": ids.values}).join(put, on="id", how="left", maintain_order="left")
+    return described.with_columns(
+        later[name].fill_null(described[name])
+        for name in described.columns
+        if name in later.columns
+    )
 
 
 def online_frames(reading: Reading, spec: ProjectFile, online: Online) -> list[EventFrame]:

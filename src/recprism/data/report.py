@@ -40,6 +40,7 @@ RULES: dict[str, str] = {
     "unknown-end": "edges with an end that no table or event knows: dropped",
     "only-in-events": "ids seen only in events: full rows without traits or text",
     "only-in-audience": "ids seen only in an audience: full rows without traits or text",
+    "put-online": "items that were put online: what was said of them counts",
     "constant-column": "columns that hold one value throughout: kept",
     "label-guessed": "items without the label whose text says which: guessed",
     "label-unknown": "items without the label whose text fits none well enough: kept without",

@@ -19,11 +19,12 @@ import numpy as np
 
 from recprism.data.dataset import UNKNOWN, Ids, KindTable
 from recprism.data.times import from_micros
-from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromStore, LaterEvents
+from recprism.engine.newcomers import ItemLog, View, Views, takes_newcomers
+from recprism.engine.putting import ItemSaid, Putting
 from recprism.engine.ranking import Ranked, main_numbers, rank
 from recprism.engine.recommend import (
     Shown,
@@ -38,9 +39,8 @@ from recprism.engine.shows import Shows
 from recprism.engine.similar import nearest_items
 from recprism.engine.standing import Standings
 from recprism.engine.states import States
-from recprism.engine.titles import Titles
 from recprism.engine.watch import StopWatch, Watch
-from recprism.engine.wishing import Applied, Wishing, wished_first
+from recprism.engine.wishing import Applied, wished_first
 from recprism.errors import UnknownItem, UnknownName, UsageError
 from recprism.llm import Door, State, most_telling
 from recprism.model import Model, open_model
@@ -52,7 +52,7 @@ from recprism.project.schema import ProjectFile
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
-from recprism.store import AddResult, Erasures, MemoryStore, Store
+from recprism.store import AddResult, Erasures, MemoryStore, Store, StoredItem
 from recprism.wishes import Read
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -95,10 +95,9 @@ class Engine:
         self.watch: Watch | None = None
         standings = Standings(model, self.store, erasures)
         self._states = States(model, standings, later, FromStore(model, self.store), started)
-        self._titles = Titles(model.catalog, model.labels, model.project)
         self._labeling = Labeling(model, door)
-        self._composer = Composer(model, self._titles, door)
-        self._wishing = Wishing(model, self._states.encode)
+        self._putting = Putting(model, self._states, self._labeling)
+        self._views = Views(model, ItemLog(self.store), self._states, door)
 
     def recommend(
         self,
@@ -126,33 +125,37 @@ class Engine:
         cannot be meant.
         """
         began, stop_watch = time.perf_counter(), StopWatch(self.watch)
-        plans = self._plans(tasks)
+        view = self._views.now()
+        model, plans = view.model, view.plans_of(tasks)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
-        read, applied = self._wish_of(query, user)
+        read, applied = self._wish_of(view, query, user)
         if read is not None:
             plans = wished_first(plans, read.intent, chosen=tasks is not None)
         stop_watch.end("wish")
-        state = self._state(user, at, context=context, wish=applied.vector, barred=applied.barred)
+        asked = {"context": context, "wish": applied.vector, "barred": applied.barred}
+        state = self._state(view, user, at, **asked)
         now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
-        shows = Shows(self.store, plans, user, now) if record and user is not None else None
-        binder = Binder(self.model.snapshot, state)
+        shows = None
+        if record and user is not None:
+            shows = Shows(self.store, plans, user, now, view.catalog)
+        binder = Binder(model.snapshot, state)
         stop_watch.end("state")
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
         wanted += 0 if shows is None else shows.n_full
-        ranked = self._ranked(binder, plans, wanted, stop_watch)
-        explainer = self._explainer(binder, None if read is None else read.intent.text)
-        composed = self._composer.compose(ranked, size, explainer, user, with_reasons=explain)
+        ranked = _ranked(model, binder, plans, wanted, stop_watch)
+        explainer = _explainer(view, binder, None if read is None else read.intent.text)
+        composed = view.composer.compose(ranked, size, explainer, user, with_reasons=explain)
         stop_watch.end("compose")
         if shows is None:
-            shown = choose(self.model, composed.ranked, size)
+            shown = choose(model, composed.ranked, size)
         else:
-            shown = shows.choose(self.model, composed.ranked, size, request_id, self.artifact_id)
+            shown = shows.choose(model, composed.ranked, size, request_id, self.artifact_id)
         stop_watch.end("choose")
         reasons, states = unexplained(shown), list[State]()
         if explain:
             reasons, states = reasons_of(shown, explainer, self.door, user, composed.said)
-        lists = self._write(shown, state, reasons, read)
+        lists = _write(view, shown, state, reasons, read)
         stop_watch.end("explain")
         heard = [*([] if read is None else [read.llm]), *composed.states, *states]
         answer = Answer(
@@ -170,44 +173,22 @@ class Engine:
             self._record(answer, shows.tasks, now)
         return answer
 
-    def _ranked(
-        self, binder: Binder, plans: Sequence[TaskPlan], wanted: int, watch: StopWatch
-    ) -> list[Ranked]:
-        """The candidates of each task, best first, at least `wanted` where there are so many."""
-        ranked = [rank(self.model, binder, plan, wanted) for plan in plans]
-        for one in ranked:
-            watch.ranked(one.plan.name, len(one))
-        watch.end("rank")
-        return ranked
-
-    def _write(
-        self,
-        shown: Sequence[Shown],
-        state: UserState,
-        reasons: Sequence[Sequence[Reason]],
-        read: Read | None,
-    ) -> dict[str, RankedList]:
-        """The lists as they leave, to a wish that was `read`."""
-        conditions = () if read is None else read.intent.conditions()
-        return {
-            one.ranked.plan.name: write_list(self.model, self._titles, one, state, told, conditions)
-            for one, told in zip(shown, reasons, strict=True)
-        }
-
     def _record(self, answer: Answer, recorded: Container[str], now: datetime) -> None:
         """Hand over what is shown in the lists that are not `recorded` yet."""
         left = {name: one for name, one in answer.lists.items() if name not in recorded}
         if left:
             self.recorder(replace(answer, lists=left), now)
 
-    def _wish_of(self, query: str | None, user: str | None) -> tuple[Read | None, Applied]:
+    def _wish_of(
+        self, view: View, query: str | None, user: str | None
+    ) -> tuple[Read | None, Applied]:
         """How a wish is read, None without one, and what it comes to."""
         if query is None:
             return None, Applied(None, None)
         if not query.strip():
             raise UsageError(EMPTY_QUERY)
-        read = self._wishing.read(query, self.door, user)
-        return read, self._wishing.apply(read.intent)
+        read = view.wishing.read(query, self.door, user)
+        return read, view.wishing.apply(read.intent)
 
     def close(self) -> None:
         """Let go of the language model and the store; calling it twice is fine."""
@@ -238,7 +219,7 @@ class Engine:
         """
         if not text.strip():
             raise UsageError(EMPTY_QUERY)
-        return self._wishing.read(text, self.door, user)
+        return self._views.last().wishing.read(text, self.door, user)
 
     def observe(self, event: Event) -> AddResult:
         """Keep an event; the next answer knows it. Faulty events are rejected in the result."""
@@ -250,8 +231,8 @@ class Engine:
         With the role `profile` on, its summary is in the language model's words where those say no
         more than the facts; asking takes up to the role's deadline.
         """
-        model = self.model
-        state = self._state(user, at)
+        view = self._views.now()
+        model, state = self.model, self._state(view, user, at)
         taste = model.snapshot.taste.fold_in(state.item, state.time, state.at)
         setting = ProfileSetting(
             catalog=model.catalog,
@@ -260,7 +241,7 @@ class Engine:
             timezone=model.project.timezone,
             language=model.project.language,
             history=model.project.profiles.history,
-            title_of=self._titles.of,
+            title_of=view.titles.of,
         )
         profile = build_profile(user, state, taste, setting)
         return profile if self.door is None else retell(self.door, profile, model.project)
@@ -272,11 +253,12 @@ class Engine:
 
         Raises `UnknownName` for a task or item.
         """
-        plan = self._plans([task])[0]
-        item_idx = self._item(plan.kind, item)
-        state = self._state(user, at)
-        binder = Binder(self.model.snapshot, state)
-        ranked = rank(self.model, binder, plan)
+        view = self._views.now()
+        plan, titles = view.plans_of([task])[0], view.titles
+        item_idx = view.item(plan.kind, item)
+        state = self._state(view, user, at)
+        binder = Binder(view.model.snapshot, state)
+        ranked = rank(view.model, binder, plan)
         position = ranked.position(item_idx)
         if position < 0:
             note = "not on the shortlist: not eligible now, or no signal puts it among its best"
@@ -284,22 +266,22 @@ class Engine:
                 user=user,
                 task=task,
                 item=item,
-                title=self._titles.of(item_idx),
+                title=titles.of(item_idx),
                 rank=None,
                 score=None,
                 reason=None,
                 note=note,
                 changes=(),
             )
-        changes = what_changes(self.model, self._titles, state, plan, ranked, item_idx)
+        changes = what_changes(view.model, titles, state, plan, ranked, item_idx)
         return Explanation(
             user=user,
             task=task,
             item=item,
-            title=self._titles.of(item_idx, int(ranked.candidates.offer_row[position])),
+            title=titles.of(item_idx, int(ranked.candidates.offer_row[position])),
             rank=position + 1,
             score=float(ranked.score[position]),
-            reason=self._explainer(binder, None).reasons(ranked, [position])[0],
+            reason=_explainer(view, binder, None).reasons(ranked, [position])[0],
             note=None,
             changes=tuple(changes),
             formula=formula_of(ranked, position),
@@ -311,12 +293,14 @@ class Engine:
         The score is the mean of two cosines: of item factors and of content vectors (see `Near`).
         Raises `UnknownName` for a kind, `UsageError` for an item.
         """
-        table = self._kind(kind)
-        found = nearest_items(self.model, table, self._item(table, item), n)
+        view, table = self._views.now(), self._kind(kind)
+        more = 0 if view.hidden is None else int(view.hidden.sum())
+        found = nearest_items(self.model, table, self._trained(table, item), n + more)
+        found = [near for near in found if not view.is_hidden(near.item)][:n]
         return [
             {
                 "id": table.ids[near.item - table.start],
-                "title": self._titles.of(near.item),
+                "title": view.titles.of(near.item),
                 "score": round(near.score, 6),
                 "behavior": near.behavior,
                 "content": near.content,
@@ -350,9 +334,9 @@ class Engine:
         self, user: str, task: str, *, size: int, at: datetime | str | None = None
     ) -> dict[str, list[str]]:
         """Item ids by the main number of each signal alone, best first, to compare in tables."""
-        plan = self._plans([task])[0]
-        state = self._state(user, at)
-        model = self.model
+        view = self._views.now()
+        plan, model = view.plans_of([task])[0], view.model
+        state = self._state(view, user, at)
         shortlist = make_shortlist(
             Binder(model.snapshot, state), plan, model.project.ranker.shortlist
         )
@@ -360,30 +344,72 @@ class Engine:
         for name, number in main_numbers(model.snapshot, shortlist.columns).items():
             items = shortlist.candidates.item[np.argsort(-number, kind="stable")]
             once = list(dict.fromkeys(items.tolist()))[:size]
-            found[name] = [plan.kind.ids[item - plan.kind.start] for item in once]
+            found[name] = [model.catalog.item_id(item) for item in once]
         return found
 
     def rank_all(self, user: str | None, task: str, at: datetime | str | None = None) -> Ranked:
         """All ranked candidates of one task, for tools that look behind a list."""
-        plan = self._plans([task])[0]
-        state = self._state(user, at)
-        return rank(self.model, Binder(self.model.snapshot, state), plan)
+        view = self._views.now()
+        plan, state = view.plans_of([task])[0], self._state(view, user, at)
+        return rank(view.model, Binder(view.model.snapshot, state), plan)
 
     def state(self, user: str | None, at: datetime | str | None = None) -> UserState:
         """What is known of a user at a moment, for tools that look behind a list."""
-        return self._state(user, at)
+        return self._state(self._views.now(), user, at)
 
     def ids(self, kind: str) -> Ids:
-        """The ids of a kind's items. Raises `UnknownName`."""
+        """The ids of a kind's items as they were trained. Raises `UnknownName`."""
         return self._kind(kind).ids
+
+    def new_ids(self, kind: str) -> list[str]:
+        """The ids of items that came after training, sorted. Raises `UnknownName`."""
+        newcomers = self._views.now().catalog.newcomers.get(self._kind(kind).name)
+        return [] if newcomers is None else newcomers.ids.in_order
+
+    def is_deleted(self, kind: str, item: str) -> bool:
+        """Whether a trained item is hidden since, as of the last request."""
+        view = self._views.last()
+        number = view.catalog.index(kind, item)
+        return number != UNKNOWN and view.is_hidden(number)
 
     def title(self, kind: str, item: str) -> str:
         """The title of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
-        return self._titles.of(self._item(self._kind(kind), item))
+        view = self._views.last()
+        return view.titles.of(view.item(self._kind(kind), item))
 
     def labels(self, kind: str, item: str) -> dict[str, str]:
         """The labels of an item. Raises `UnknownName` for a kind, `UnknownItem` for an item."""
-        return self._titles.labels_of(self._item(self._kind(kind), item))
+        view = self._views.last()
+        return view.titles.labels_of(view.item(self._kind(kind), item))
+
+    def new_item(self, kind: str, item: str, said: ItemSaid) -> StoredItem:
+        """An item with its vector and labels, ready for `Store.put_item`.
+
+        The next answer of every engine over that store may show it. Raises `UnknownName` for a
+        kind, label or number, `UsageError` for a text of blanks.
+        """
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return self._putting.item(self._kind(kind), item, said, now)
+
+    def put_item(self, kind: str, item: str, said: ItemSaid) -> StoredItem:
+        """Keep an item; the next answer may show it. Raises as `new_item`."""
+        made = self.new_item(kind, item, said)
+        self.store.put_item(made)
+        return made
+
+    def delete_item(self, kind: str, item: str) -> None:
+        """Show an item to nobody any more. Raises `UnknownName` for a kind, `UnknownItem` for an
+        item that was neither trained nor put."""
+        table = self._kind(kind)
+        if table.ids.index(item) == UNKNOWN and self.store.item(kind, item) is None:
+            raise UnknownItem(kind, item, len(table))
+        self.store.delete_item(kind, item, datetime.now(UTC).replace(tzinfo=None))
+
+    def is_recommendable(self, kind: str, item: str) -> bool:
+        """Whether an item that was put may be shown before the next training; not a new one of a
+        kind with offers. Raises `UnknownName` for a kind."""
+        table = self._kind(kind)
+        return takes_newcomers(table) or table.ids.index(item) != UNKNOWN
 
     def now(self) -> datetime:
         """The present on the clock of the sources."""
@@ -399,38 +425,63 @@ class Engine:
         changed = self.model.project.model_copy(update={"tasks": project.tasks})
         other.model = replace(self.model, project=changed)
         compile_tasks(changed, self.model.catalog)
+        other._views = self._views.of(other.model)
         return other
 
-    def _state(self, user: str | None, at: datetime | str | None, **asked: Any) -> UserState:
+    def _state(
+        self, view: View, user: str | None, at: datetime | str | None, **asked: Any
+    ) -> UserState:
         """The state of a user at a moment, None being now."""
-        return self._states.of(user, self._states.moment(at), is_now=at is None, **asked)
-
-    def _plans(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
-        plans = self.model.plans
-        for name in tasks or ():
-            if name not in plans:
-                raise UnknownName("task", name, plans)
-        return [plans[name] for name in dict.fromkeys(tasks or plans)]
+        moment = self._states.moment(at)
+        asked |= {"catalog": view.catalog, "hidden": view.hidden}
+        return self._states.of(user, moment, is_now=at is None, **asked)
 
     def _kind(self, name: str) -> KindTable:
         if name not in self.model.catalog.kinds:
             raise UnknownName("kind", name, self.model.catalog.kinds)
         return self.model.catalog.kinds[name]
 
-    def _item(self, kind: KindTable, item: str) -> int:
+    def _trained(self, kind: KindTable, item: str) -> int:
         number = kind.ids.index(item)
         if number == UNKNOWN:
             raise UnknownItem(kind.name, item, len(kind))
         return kind.start + number
 
-    def _explainer(self, binder: Binder, query: str | None) -> Explainer:
-        user: UserState = binder.user
-        asked = Asked(
-            query or None,
-            own_text(self.model, user.user_idx),
-            words_of_context(self.model, user.context),
-        )
-        return Explainer(self.model, self._titles, binder, asked)
+
+def _ranked(
+    model: Model, binder: Binder, plans: Sequence[TaskPlan], wanted: int, watch: StopWatch
+) -> list[Ranked]:
+    """The candidates of each task, best first, at least `wanted` where there are so many."""
+    ranked = [rank(model, binder, plan, wanted) for plan in plans]
+    for one in ranked:
+        watch.ranked(one.plan.name, len(one))
+    watch.end("rank")
+    return ranked
+
+
+def _write(
+    view: View,
+    shown: Sequence[Shown],
+    state: UserState,
+    reasons: Sequence[Sequence[Reason]],
+    read: Read | None,
+) -> dict[str, RankedList]:
+    """The lists as they leave, to a wish that was `read`."""
+    conditions = () if read is None else read.intent.conditions()
+    return {
+        one.ranked.plan.name: write_list(view.model, view.titles, one, state, told, conditions)
+        for one, told in zip(shown, reasons, strict=True)
+    }
+
+
+def _explainer(view: View, binder: Binder, query: str | None) -> Explainer:
+    user: UserState = binder.user
+    asked = Asked(
+        query or None,
+        own_text(view.model, user.user_idx),
+        words_of_context(view.model, user.context),
+    )
+    return Explainer(view.model, view.titles, binder, asked)
 
 
 def new_request_id() -> str:

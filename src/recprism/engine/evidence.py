@@ -117,7 +117,8 @@ class Explainer:
         drops: Mapping[str, float],
     ) -> _Composed:
         item, offer_row = self._item(ranked, position)
-        targets = self._titles.targets(ranked.plan.kind, item, offer_row)
+        kind = self._model.catalog.kind_of(item)
+        targets = self._titles.targets(kind, item, offer_row)
         about = targets if len(targets) else np.array([item], np.int32)
         total = sum(drops.values()) or 1.0
         order = sorted(drops, key=lambda name: -drops[name])

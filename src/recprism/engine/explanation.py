@@ -101,7 +101,7 @@ def _events_behind(
     """Places of the latest events on the item, what it links to, and the items of all clues."""
     position = ranked.position(item_idx)
     offer_row = int(ranked.candidates.offer_row[position]) if position >= 0 else -1
-    targets = titles.targets(plan.kind, item_idx, offer_row)
+    targets = titles.targets(model.catalog.kind_of(item_idx), item_idx, offer_row)
     about = targets if len(targets) else np.array([item_idx], np.int32)
     involved = [np.array([item_idx]), about]
     for bound in Binder(model.snapshot, user).bind(plan.goal).values():

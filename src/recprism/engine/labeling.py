@@ -57,6 +57,25 @@ class Labeling:
             labels[name] = self._judged(kind, name, model, text, vector)
         return {"kind": kind.name, "items": [{"id": None, "text": text, "labels": labels}]}
 
+    def item(
+        self, kind: KindTable, text: str, raw: FloatArray, names: Sequence[str]
+    ) -> dict[str, tuple[str, float]]:
+        """A guess for each of the labels `names` of a new item, with its confidence.
+
+        `raw` [1, encoder size] is the vector of its text. Labels that stay unknown are left out,
+        and so are those that no item with a text has.
+        """
+        found = {}
+        for name in names:
+            try:
+                rows, model = self._learn(kind, name, self._encoder(kind))
+            except UsageError:  # nothing to learn the label from
+                continue
+            judged = self._judged(kind, name, model, text, rows.place(raw))
+            if judged["value"] != UNKNOWN_LABEL:
+                found[name] = judged["value"], judged["confidence"]
+        return found
+
     def _judged(
         self, kind: KindTable, name: str, model: LabelModel, text: str, vector: FloatArray
     ) -> dict[str, Any]:

@@ -148,8 +148,10 @@ class FromStore:
             for name, values in catalog.contexts.items()
         }
 
-    def of(self, user: str, before: int, *, is_now: bool = False) -> OwnEvents | None:
-        """The user's live events before a moment.
+    def of(
+        self, user: str, before: int, *, is_now: bool = False, catalog: Catalog | None = None
+    ) -> OwnEvents | None:
+        """The user's live events before a moment, on items of `catalog` (default: those trained).
 
         Where that moment `is_now` everything that was acknowledged has happened, whatever the clock
         of the worker or client that gave it its time: what lies ahead counts as a moment ago.
@@ -160,7 +162,9 @@ class FromStore:
             events = [event for event in events if event.action != DISMISS]
             events += [event for event in earlier if event.action == DISMISS]
             events.sort(key=lambda event: event.time or datetime.min)
-        rows = [row for event in events if (row := self._row(event, before, is_now)) is not None]
+        known = catalog or self._catalog
+        found = (self._row(event, before, is_now, known) for event in events)
+        rows = [row for row in found if row is not None]
         if not rows:
             return None
         item, action, time, value = map(np.array, zip(*(row[:4] for row in rows), strict=True))
@@ -178,21 +182,20 @@ class FromStore:
         )
 
     def _row(
-        self, event: Event, before: int, is_now: bool
+        self, event: Event, before: int, is_now: bool, catalog: Catalog
     ) -> tuple[int, int, int, float, dict[str, int]] | None:
         """One event in codes; None for what the catalog does not know or what came later."""
-        kind = self._catalog.kinds.get(event.kind)
         action = DISMISSED if event.action == DISMISS else self._actions.get(event.action)
-        if kind is None or action is None or event.time is None:
+        if action is None or event.time is None:
             return None
-        number, time = kind.ids.index(event.item), to_micros(event.time)
+        item, time = catalog.index(event.kind, event.item), to_micros(event.time)
         if is_now:
             time = min(time, before - 1)
-        if number == UNKNOWN or time >= before:
+        if item == UNKNOWN or time >= before:
             return None
         value = float("nan") if event.value is None else event.value
         context = {
             name: codes.get(str(event.context.get(name)), UNKNOWN)
             for name, codes in self._contexts.items()
         }
-        return kind.start + number, action, time, value, context
+        return item, action, time, value, context

@@ -139,7 +139,21 @@ def _terms(
         return None
     chances = dict(zip(plan.spec.funnel, earlier.T, strict=False))
     chances[plan.spec.goal or ""] = probability
-    return plan.formula.terms(chances, shortlist.candidates.item - np.int32(plan.kind.start))
+    items = shortlist.candidates.item
+    trained = plan.is_trained(items)
+    if trained.all():
+        return plan.formula.terms(chances, items - np.int32(plan.kind.start))
+    assert plan.beside is not None
+    terms: dict[str, NDArray[np.float64]] = {}
+    for one, some in ((plan, trained), (plan.beside, ~trained)):
+        assert one.formula is not None
+        own = {name: values[some] for name, values in chances.items()}
+        found = one.formula.terms(own, items[some] - np.int32(one.kind.start))
+        if found is None:
+            return None
+        for name, values in found.items():
+            terms.setdefault(name, np.full(len(items), np.nan))[some] = values
+    return terms
 
 
 def _by_formula(

@@ -51,7 +51,7 @@ def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Sho
         TaskList(
             one.plan.name,
             one.candidates.item[order],
-            one.plan.underlying[one.candidates.item[order] - one.plan.kind.start],
+            one.plan.stands_for(one.candidates.item[order]),
             one.score[order],
             one.probability[order],
         )
@@ -119,7 +119,7 @@ def write_list(
         offer_row = int(ranked.candidates.offer_row[position])
         items.append(
             RankedItem(
-                id=plan.kind.ids[item - plan.kind.start],
+                id=model.catalog.item_id(item),
                 title=titles.of(item, offer_row),
                 labels=titles.labels_of(item),
                 score=float(ranked.score[position]),
@@ -197,8 +197,12 @@ def _why_short(
     candidates = plan.admit_by_rules(candidates, user) if len(candidates) else candidates
     allowed = len(np.unique(candidates.item))
     wished = len(np.unique(plan.admit_by_wish(candidates, user).item))
-    found = min(wished, max(len(shown.ranked), len(shown.picks.positions)))
-    funnel = Funnel(len(kind), n_open, allowed, wished, found, len(shown.picks.positions))
+    n_new = 0
+    if plan.beside is not None:
+        n_new = len(plan.beside.admit(every_item(plan.beside.kind), user))
+    found = min(wished + n_new, max(len(shown.ranked), len(shown.picks.positions)))
+    total, n_open, allowed, wished = (n + n_new for n in (len(kind), n_open, allowed, wished))
+    funnel = Funnel(total, n_open, allowed, wished, found, len(shown.picks.positions))
     return short_because(
         kind.name, funnel, shown.size, model.project.language, wish="; ".join(conditions)
     )

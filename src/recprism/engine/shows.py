@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from recprism.data.dataset import UNKNOWN
+from recprism.data.dataset import UNKNOWN, Catalog
 from recprism.engine.ranking import Ranked
 from recprism.engine.recommend import Shown, choose, slots_of
 from recprism.lists import Picks, within_cap
@@ -37,9 +37,14 @@ class Shows:
     """The caps of one request of `user`, at `now` on the real clock (UTC)."""
 
     def __init__(
-        self, store: ShowStore, plans: Sequence[TaskPlan], user: str, now: datetime
+        self,
+        store: ShowStore,
+        plans: Sequence[TaskPlan],
+        user: str,
+        now: datetime,
+        catalog: Catalog,
     ) -> None:
-        self._store, self._user, self._now = store, user, now
+        self._store, self._user, self._now, self._catalog = store, user, now, catalog
         self._limits = {
             plan.name: Limit(shows=cap.shows, since=now - PERIODS[cap.per])
             for plan in plans
@@ -89,9 +94,10 @@ class Shows:
             if limit is None:
                 continue
             for one in shown:
-                number = plan.kind.ids.index(one.item) if one.kind == plan.kind.name else UNKNOWN
-                if number != UNKNOWN and one.time >= limit.since:
-                    counted[plan.name][plan.kind.start + number] += 1
+                own = one.kind == plan.kind.name
+                item = self._catalog.index(one.kind, one.item) if own else UNKNOWN
+                if item != UNKNOWN and one.time >= limit.since:
+                    counted[plan.name][item] += 1
         return counted
 
     def _open(self, ranked: Ranked) -> Ranked:
@@ -136,7 +142,7 @@ class Shows:
                     request_id=request_id,
                     task=plan.name,
                     kind=plan.kind.name,
-                    item=plan.kind.ids[item - plan.kind.start],
+                    item=self._catalog.item_id(item),
                     position=position,
                     slot=slot,
                     artifact=artifact,
@@ -151,7 +157,7 @@ class Shows:
         if plan.name not in self._limits:
             return one
         items = one.ranked.candidates.item[picks.positions].tolist()
-        ids = [plan.kind.ids[item - plan.kind.start] for item in items]
+        ids = [self._catalog.item_id(item) for item in items]
         kept = [i for i, item in enumerate(ids) if (plan.name, item) in self._reserved]
         positions = [picks.positions[i] for i in kept]
         return replace(one, picks=Picks(picks.task, positions, [picks.also[i] for i in kept]))

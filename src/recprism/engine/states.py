@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from recprism.content.cache import encode_texts
 from recprism.content.encoder import Encoder, open_encoder
 from recprism.content.vectors import encode_queries
-from recprism.data.dataset import UNKNOWN, BoolArray, FloatArray
+from recprism.data.dataset import UNKNOWN, BoolArray, Catalog, FloatArray
 from recprism.data.times import from_micros, parse_time, to_micros
 from recprism.engine.later import DISMISSED, FromStore, LaterEvents, OwnEvents
 from recprism.engine.standing import Standings
@@ -19,6 +22,14 @@ from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
 from recprism.profiles.state import UserState, usual_context
 
+_NOTHING = OwnEvents(
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.int32),
+    {},
+)
 VIEWING = "viewing"
 """The context key that names the item the user looks at."""
 
@@ -38,6 +49,7 @@ class States:
         self._later, self._live = later, live
         self._started = time.monotonic() if started is None else started
         self._encoder: Encoder | None = None
+        self._n_trained = model.catalog.n_items
 
     def now(self) -> datetime:
         """The present on the clock of the sources, naive.
@@ -63,8 +75,12 @@ class States:
         context: Mapping[str, Any] | None = None,
         wish: FloatArray | None = None,
         barred: BoolArray | None = None,
+        catalog: Catalog | None = None,
+        hidden: BoolArray | None = None,
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
+
+        `catalog` has items that came after training, `hidden` are those that were deleted since.
 
         With `is_now`, `at` is the present, and all that the store holds lies before it. What counts
         of whom is up to `Standings`.
@@ -81,7 +97,7 @@ class States:
             parts += [own for own in found if own is not None]
         live = None
         if user is not None and self._live is not None:
-            live = self._live.of(user, at, is_now=is_now)
+            live = self._live.of(user, at, is_now=is_now, catalog=catalog)
         own = OwnEvents.join(parts if live is None else [*parts, live])
         if standing.since is not None:
             own = own.take(own.time >= standing.since)
@@ -89,6 +105,10 @@ class States:
         away = own.take(dismissed)
         if len(away):
             own = own.take(~dismissed)
+        new = _NOTHING
+        if catalog is not None and catalog.newcomers:
+            is_new = own.item >= self._n_trained
+            own, new = own.take(~is_new), own.take(is_new)
         asked = dict(context or {})
         viewing = self._viewed(asked.pop(VIEWING, None))
         return UserState(
@@ -105,6 +125,10 @@ class States:
             barred=barred,
             dismissed=away.item,
             dismissed_time=away.time,
+            hidden=hidden,
+            new_item=new.item,
+            new_action=new.action,
+            new_time=new.time,
         )
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
@@ -126,6 +150,14 @@ class States:
                 "Name text columns under `items.KIND.text` and train again."
             )
         return encode_queries(self._model.content, self._encoder, texts)
+
+    def encode_items(self, texts: Sequence[str]) -> FloatArray:
+        """The raw vectors of texts of items, [n, encoder size]; zeros without an encoder."""
+        if self._encoder is None:
+            self._encoder = open_encoder(self._model.project.content.encoder)
+        if self._encoder is None:
+            return np.zeros((len(texts), self._model.content.wide.shape[1]), np.float32)
+        return encode_texts(self._encoder, texts).astype(np.float32)
 
     @cached_property
     def _last_event(self) -> int:

@@ -26,14 +26,24 @@ class Titles:
         self._words = catalogue(project.language)
         self._composed: dict[tuple[int, int], str] = {}
 
+    def beside(self, catalog: Catalog, labels: LabelCodes) -> Titles:
+        """The same for a catalog with newcomers; what is known of the others is shared."""
+        other = Titles(catalog, labels, self._project)
+        other._composed = self._composed
+        new = {(t.name, t.start): t.table["title"].to_list() for t in catalog.newcomers.values()}
+        vars(other)["_written"] = {**self._written, **new}
+        return other
+
     @cached_property
-    def _written(self) -> dict[str, list[str | None]]:
-        return {name: kind.table["title"].to_list() for name, kind in self._catalog.kinds.items()}
+    def _written(self) -> dict[tuple[str, int], list[str | None]]:
+        """The titles of each table, by its kind and its first number."""
+        tables = self._catalog.tables
+        return {(table.name, table.start): table.table["title"].to_list() for table in tables}
 
     def of(self, item_idx: int, offer_row: int = NO_OFFER) -> str:
         """The title of an item, for one of its offers where titles differ by offer."""
         kind = self._catalog.kind_of(item_idx)
-        written = self._written[kind.name][item_idx - kind.start]
+        written = self._written[kind.name, kind.start][item_idx - kind.start]
         if written:
             return written
         key = (item_idx, offer_row)
@@ -48,7 +58,7 @@ class Titles:
         """
         kind = self._catalog.kind_of(item_idx)
         section = self._project.items.get(kind.name)
-        written = self._written[kind.name][item_idx - kind.start]
+        written = self._written[kind.name, kind.start][item_idx - kind.start]
         if section is None:
             return frozenset([f"{kind.name}.?"])
         if written:

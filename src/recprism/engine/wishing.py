@@ -126,7 +126,7 @@ class Wishing:
     def _out_of_bounds(self, bounds: Sequence[Bound]) -> BoolArray:
         """Items whose number lies outside, or is unknown; kinds without the number are let be."""
         barred = self._nothing()
-        for kind in self._model.catalog.kinds.values():
+        for kind in self._model.catalog.tables:
             for bound in bounds:
                 if bound.number in kind.number_names:
                     value = kind.number(bound.number)
@@ -141,7 +141,7 @@ class Wishing:
         for name in {label.name for label in labels if label.must}:
             codes, values = self._model.labels.codes[name], list(self._model.labels.values[name])
             taken = [values.index(one.value) for one in labels if one.must and one.name == name]
-            for kind in self._model.catalog.kinds.values():
+            for kind in self._model.catalog.tables:
                 own = codes[kind.start : kind.stop]
                 if own.any():
                     barred[kind.start : kind.stop] |= ~np.isin(own, taken)
@@ -167,7 +167,7 @@ class Wishing:
         for name, values in self._model.labels.values.items():
             hits = [code for code, value in enumerate(values) if self._says(value, term, pattern)]
             barred |= np.isin(self._model.labels.codes[name], hits)
-        for kind in self._model.catalog.kinds.values():
+        for kind in self._model.catalog.tables:
             barred[kind.start : kind.stop] |= self._naming(kind, term, pattern)
         return barred
 

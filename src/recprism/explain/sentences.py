@@ -208,6 +208,8 @@ def _content(facts: Facts) -> str | None:
 
 
 def _trend(facts: Facts) -> str | None:
+    if facts.evidence.facts.get("new") is True:
+        return facts.sentence("trend-new")
     buyers, days = facts.number("buyers"), facts.number("days")
     if not buyers or not days:
         return None

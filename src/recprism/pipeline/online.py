@@ -1,4 +1,4 @@
-"""What a training takes from the store: events, and who nothing may be learned from."""
+"""What a training takes from the store: events, items, and who nothing may be learned from."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any
 import polars as pl
 
 from recprism.data.events import CONTEXT
+from recprism.data.items import label_column, number_column
 from recprism.data.online import SCHEMA, Online, contexts_of
 from recprism.data.times import OPEN_END, from_micros, to_micros
 from recprism.model import Learned
 from recprism.project import Project
 from recprism.records import Event
-from recprism.store import Erasures, Store, open_project_store
+from recprism.store import Erasures, Store, StoredItem, open_project_store
 
 _PAGE = 20_000
 """So many events are in memory as records at a time."""
@@ -47,6 +48,7 @@ def read_store(project: Project, *, purge: bool = False) -> Observed:
             pages.append(_frame([event for _, event in page], contexts))
         events = _retained(project, pl.concat(pages), store if purge else None)
         quiet, erased = store.unpersonalized(), Erasures(project.path, store).everyone()
+        items, last_item = _put_items(project, store)
         learned = Learned(store.identity() if last else "", last, dict(erased.moments))
     always = dict.fromkeys(quiet, OPEN_END)
 
@@ -54,8 +56,8 @@ def read_store(project: Project, *, purge: bool = False) -> Observed:
         # Who wants no personal lists is left out for all time, who was erased up to then.
         return erased.left_out(users) | {user: always[user] for user in users if user in always}
 
-    state = [learned.store, last, events.height, quiet, sorted(erased.moments.items())]
-    online = Online(events, left_out if always or erased else None)
+    state = [learned.store, last, events.height, quiet, sorted(erased.moments.items()), last_item]
+    online = Online(events, left_out if always or erased else None, items)
     return Observed(online, learned, state if any(state) else [])
 
 
@@ -64,6 +66,33 @@ def _pages(store: Store) -> Iterator[list[tuple[int, Event]]]:
     while page := store.events_after(last, _PAGE):
         yield page
         last = page[-1][0]
+
+
+def _put_items(project: Project, store: Store) -> tuple[dict[str, pl.DataFrame], int]:
+    """The items that were put and not deleted, by kind as in `Online.items`, and the number of the
+    last change. Deletions stay in the store, which hides these items from every artifact."""
+    rows: dict[str, list[StoredItem]] = {}
+    last = 0
+    while page := store.items_after(last, _PAGE):
+        last = page[-1][0]
+        for _, item in page:
+            if not item.is_deleted and item.kind in project.spec.items:
+                rows.setdefault(item.kind, []).append(item)
+    return {kind: _item_frame(project, kind, items) for kind, items in rows.items()}, last
+
+
+def _item_frame(project: Project, kind: str, items: Sequence[StoredItem]) -> pl.DataFrame:
+    """What was said of items; what was guessed when they were put is guessed anew."""
+    section = project.spec.items[kind]
+    said = {
+        "id": [item.id for item in items],
+        "title": [item.title or item.text for item in items],
+        "text": [item.text for item in items],
+        **{label_column(n): [item.labels.get(n) for item in items] for n in section.labels},
+    }
+    numbers = {number_column(n): [item.numbers.get(n) for item in items] for n in section.numbers}
+    schema = {**dict.fromkeys(said, pl.String), **dict.fromkeys(numbers, pl.Float64)}
+    return pl.DataFrame({**said, **numbers}, schema)
 
 
 def _retained(project: Project, events: pl.DataFrame, store: Store | None) -> pl.DataFrame:

@@ -32,7 +32,9 @@ class UserState:
     the item the user looks at (-1: none). `dismissed` are items that the user does not want to be
     shown, since `dismissed_time`; no event of the past concerns that. `wish` is the vector of a
     query, or of the user's own text, as `encode_query` gives it. `barred` [n_items] are the items
-    that the wish rules out.
+    that the wish rules out, `hidden` [n_items] those that were deleted since training (None: none).
+    `new_item`, `new_action` and `new_time` [k] are events on items that came after training, of
+    which signals know nothing.
     """
 
     user_idx: int
@@ -48,6 +50,10 @@ class UserState:
     barred: BoolArray | None = None
     dismissed: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
     dismissed_time: LongArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    hidden: BoolArray | None = None
+    new_item: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    new_action: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    new_time: LongArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def is_cold(self) -> bool:

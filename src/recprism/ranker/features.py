@@ -170,7 +170,9 @@ def _of_offers(shortlist: Shortlist, user: UserState, plan: TaskPlan) -> FloatAr
     out = np.zeros((len(shortlist), len(OFFER)), np.float32)
     candidates, offers = shortlist.candidates, plan.kind.offers
     if plan.links is not None:
-        out[:, 0] = np.log1p(plan.links.targets.counts(plan.link_rows(candidates)))
+        linked = plan.is_trained(candidates.item)
+        rows = plan.link_rows(candidates if linked.all() else candidates.take(linked))
+        out[linked, 0] = np.log1p(plan.links.targets.counts(rows))
     if offers is not None:
         left = (offers.ends[candidates.group].astype(np.float64) - user.at) / DAY_US
         # As floats: an offer without a first day starts at the smallest integer.

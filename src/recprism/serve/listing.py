@@ -28,16 +28,21 @@ def page_of_users(
 
 
 def page_of_items(engine: Engine, kind: str, after: str, n: int, query: str) -> dict[str, Any]:
-    """At most `n` items of a kind with `query` in id or title, whatever the case.
+    """At most `n` items of a kind with `query` in id or title, whatever the case: those trained and
+    not deleted since, and those that came after.
 
     Raises `UnknownName` for a kind.
     """
+    new = engine.new_ids(kind)
     wanted = query.casefold()
 
     def fits(item: str) -> bool:
+        if engine.is_deleted(kind, item):
+            return False
         return wanted in item.casefold() or wanted in engine.title(kind, item).casefold()
 
-    found = list(islice(_above(engine.ids(kind), after, fits), n + 1))
+    newer = (item for item in new if item > after and fits(item))
+    found = list(islice(merge(_above(engine.ids(kind), after, fits), newer), n + 1))
     items = [
         {"id": item, "title": engine.title(kind, item), "labels": engine.labels(kind, item)}
         for item in found[:n]

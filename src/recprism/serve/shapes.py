@@ -77,6 +77,17 @@ class PersonRequest(Shape):
     """Whether lists may be personal; with `false` they are those of a stranger, at once."""
 
 
+class ItemRequest(Shape):
+    text: str = Field(min_length=1, max_length=10_000)
+    """What the item is about, in words: what its text columns would hold."""
+    title: str | None = Field(default=None, max_length=1_000)
+    """How people read it; the text when absent."""
+    labels: dict[Id, Id] = Field(default={}, max_length=100)
+    """Labels by the names of the project file; those that are absent are guessed from the text."""
+    numbers: dict[Id, float] = Field(default={}, max_length=100)
+    """Numbers by the names of the project file, such as the price."""
+
+
 class KeyRequest(Shape):
     role: Role
     name: str = Field(default="", max_length=100)
@@ -203,6 +214,23 @@ class ItemRow(Out):
     labels: dict[str, str]
 
 
+class ItemPut(Out):
+    kind: str
+    item: str
+    title: str
+    labels: dict[str, str]
+    guessed: dict[str, float]
+    """Labels that were guessed, with their confidence."""
+    recommendable: bool
+    """Whether the next list may show it; otherwise the next training makes it so."""
+
+
+class ItemDeleted(Out):
+    kind: str
+    item: str
+    deleted: bool
+
+
 class ItemPage(Out):
     kind: str
     items: list[ItemRow]
@@ -309,6 +337,7 @@ REQUESTS: tuple[type[Shape], ...] = (
     ListsRequest,
     AskRequest,
     ClassifyRequest,
+    ItemRequest,
     KeyRequest,
     PersonRequest,
     PinRequest,

@@ -19,6 +19,7 @@ from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Arrays, Clue, Goal, Setting
 from recprism.signals.nearest import PastVectors
+from recprism.signals.newcomers import Newcomers
 from recprism.signals.shelves import Shelves, group_by_content
 
 COLUMNS = ("similarity", "wish", "same", "fine", "coarse")
@@ -140,6 +141,31 @@ class BoundContent:
             return None
         kind = self._content.catalog.kind_of(int(items[0]))
         past, events = self._viewed_or_past.nearest(mean, kind.start, kind.stop, items)
+        return Clue(Content.name, events, past, {}) if past else None
+
+    def score_new(self, newcomers: Newcomers) -> FloatArray:
+        content = self._content
+        out = np.zeros((len(newcomers), len(COLUMNS)), np.float32)
+        if self._past is not None:
+            out[:, 0] = newcomers.short @ self._past
+        if self._user.wish is not None:
+            out[:, 1] = newcomers.wide @ self._user.wish
+        for column, name in ((3, content.fine), (4, content.coarse)):
+            if name is not None:
+                out[:, column] = self._mix[name][newcomers.codes[name]]
+        return out
+
+    def main_new(self, newcomers: Newcomers) -> FloatArray:
+        return np.asarray(self.score_new(newcomers)[:, 0 if self._user.wish is None else 1])
+
+    def clue_new(self, newcomers: Newcomers, row: int) -> Clue | None:
+        if self._user.wish is not None:
+            return Clue(Content.name, 0, (), {"wish": True})
+        vector = newcomers.short[row]
+        if not vector.any():
+            return None
+        nobody = np.zeros(0, np.int32)
+        past, events = self._viewed_or_past.nearest(vector, 0, newcomers.start, nobody)
         return Clue(Content.name, events, past, {}) if past else None
 
     @cached_property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recprism.data.dataset import UNKNOWN, Catalog, IntArray, KindTable, Links
+from recprism.data.dataset import UNKNOWN, BoolArray, Catalog, IntArray, KindTable, Links
 from recprism.errors import UnknownName
 from recprism.lists.eligibility import Candidates
 from recprism.lists.formula import Formula, compile_formula
@@ -25,7 +25,8 @@ class TaskPlan:
     `links` is what a candidate borrows from: the `via` link, else the first link of its kind.
     `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
     `funnel` are the actions that lead to the goal, in order, on the kind of the goal.
-    `formula` orders the list where the task has a `score`.
+    `formula` orders the list where the task has a `score`. `beside` is the same task for items
+    that came after training, None where there are none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TaskPlan:
     underlying: IntArray
     funnel: tuple[int, ...] = ()
     formula: Formula | None = None
+    beside: TaskPlan | None = None
 
     @property
     def actions(self) -> tuple[int, ...]:
@@ -57,6 +59,19 @@ class TaskPlan:
             return candidates.offer_row.astype(np.int32)
         return candidates.item - np.int32(self.kind.start)
 
+    def is_trained(self, items: IntArray) -> BoolArray:
+        """Which of the task's `items` [n] training knew."""
+        return np.asarray(items < self.kind.stop)
+
+    def stands_for(self, items: IntArray) -> IntArray:
+        """What each of the task's `items` [n] stands for; a newcomer for itself."""
+        rows = items - np.int32(self.kind.start)
+        if self.beside is None:
+            return np.asarray(self.underlying[rows])
+        out, trained = items.copy(), self.is_trained(items)
+        out[trained] = self.underlying[rows[trained]]
+        return out
+
     def admit(self, candidates: Candidates, user: UserState) -> Candidates:
         """The candidates that the task's rules and the user's wish let through."""
         return self.admit_by_rules(self.admit_by_wish(candidates, user), user)
@@ -71,12 +86,20 @@ class TaskPlan:
 
     def admit_by_rules(self, candidates: Candidates, user: UserState) -> Candidates:
         """The candidates that the task's rules let through."""
+        if user.hidden is not None:
+            underlying = self.underlying[candidates.item - np.int32(self.kind.start)]
+            gone = user.hidden[candidates.item] | user.hidden[underlying]
+            candidates = candidates.take(~gone)
         if len(user.dismissed):
             candidates = self._undismissed(candidates, user)
         if self.policy.is_open:
             return candidates
-        goal = user.action == self.goal.action
-        keep = self.policy.allowed(candidates, user.item[goal], user.time[goal], user.at)
+        goal, new = user.action == self.goal.action, user.new_action == self.goal.action
+        item, time = user.item[goal], user.time[goal]
+        if new.any():
+            item = np.concatenate([item, user.new_item[new]])
+            time = np.concatenate([time, user.new_time[new]])
+        keep = self.policy.allowed(candidates, item, time, user.at)
         return candidates if keep.all() else candidates.take(keep)
 
     def _undismissed(self, candidates: Candidates, user: UserState) -> Candidates:
@@ -120,6 +143,20 @@ def compile_task(name: str, project: ProjectFile, catalog: Catalog) -> TaskPlan:
         funnel,
         compile_formula(spec, kind, of, underlying),
     )
+
+
+def with_newcomers(plan: TaskPlan, newcomers: KindTable) -> TaskPlan:
+    """`plan` with items beside those of its kind: the same rules for items without links."""
+    own = np.arange(newcomers.start, newcomers.stop, dtype=np.int32)
+    beside = replace(
+        plan,
+        kind=newcomers,
+        policy=compile_policy(newcomers, plan.spec),
+        underlying=own,
+        formula=compile_formula(plan.spec, newcomers, newcomers, own),
+        beside=None,
+    )
+    return replace(plan, beside=beside)
 
 
 def compile_tasks(project: ProjectFile, catalog: Catalog) -> dict[str, TaskPlan]:

@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from recprism.content.projection import unit
 from recprism.data.dataset import BoolArray, Catalog, FloatArray, IntArray, LongArray
 from recprism.profiles.state import UserState
 from recprism.signals.events import NO_CODE, gap_buckets, gaps_before
@@ -99,6 +100,10 @@ class Reader:
         """Cosine / temperature of `items` (or of all) with user vectors [..., size], [..., n]."""
         table = self._unit if items is None else self._unit[items]
         return np.asarray((user @ table.T) * self._scale, np.float32)
+
+    def scores_of(self, user: FloatArray, vectors: FloatArray) -> FloatArray:
+        """As `scores`, of items with `vectors` [n, size] of any length; 0 for zeros."""
+        return np.asarray((unit(vectors) @ user) * self._scale, np.float32)
 
     def _codes(self, past: Past) -> LongArray:
         """Code of kind and action, time before, time until the next event, [m, 3]."""

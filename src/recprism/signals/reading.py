@@ -22,6 +22,7 @@ from recprism.project.schema import Transformer
 from recprism.signals.events import Histories
 from recprism.signals.interface import Arrays, Clue, Goal, Progress, Setting, among
 from recprism.signals.item_parts import ItemParts
+from recprism.signals.newcomers import Newcomers
 from recprism.signals.reader import Past, Reader, event_codes
 from recprism.signals.shelves import Shelves
 from recprism.signals.taste import top
@@ -75,6 +76,11 @@ class ReadingSignal(ABC):
 
     def alike(self) -> IntArray | None:
         return None
+
+    def vectors_of(self, content: FloatArray) -> FloatArray:
+        """Vectors of items with `content` [n, d], known to training or not, [n, size]; zeros for a
+        transformer that knows items by what was done with them."""
+        return np.zeros((len(content), self.reader.size), np.float32)
 
     @cached_property
     def shelves(self) -> Shelves | None:
@@ -130,6 +136,19 @@ class BoundReading:
         if not len(chosen):
             return None
         return Clue(self._signal.name, self._user.n_events_on(chosen), tuple(chosen.tolist()), {})
+
+    def score_new(self, newcomers: Newcomers) -> FloatArray:
+        vectors = self._signal.vectors_of(newcomers.content)
+        return self._signal.reader.scores_of(self._vector, vectors)[:, None]
+
+    def main_new(self, newcomers: Newcomers) -> FloatArray:
+        return np.asarray(self.score_new(newcomers)[:, 0])
+
+    def clue_new(self, newcomers: Newcomers, row: int) -> Clue | None:
+        """The past items that come nearest in the transformer's eyes are those of its content,
+        which the signal `content` names."""
+        del newcomers, row
+        return None
 
     @cached_property
     def _past(self) -> Past:

@@ -13,14 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recprism.data.dataset import BoolArray, FloatArray, IntArray
+from recprism.data.dataset import UNKNOWN, BoolArray, FloatArray, IntArray
 from recprism.lists.eligibility import Candidates, eligible, every_item
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Bound, Goal
+from recprism.signals.newcomers import Beside
 from recprism.signals.plan import TaskPlan
 from recprism.signals.snapshot import Snapshot
 from recprism.signals.taste import top
 
+MOST_NEWCOMERS = 100
+"""At most so many items that came after training are shortlisted, those that fit best."""
 FEW = 400
 """Up to so many eligible candidates all signals score all of them."""
 
@@ -63,7 +66,11 @@ class Binder:
         signal = self.snapshot.signals[name]
         key = (name, goal if signal.with_goal else None)
         if key not in self._shared:
-            self._shared[key] = signal.bind(self.user, goal, self.taste, self.segment)
+            bound = signal.bind(self.user, goal, self.taste, self.segment)
+            newcomers = self.snapshot.newcomers
+            if newcomers is not None:
+                bound = Beside(bound, newcomers, len(signal.columns))
+            self._shared[key] = bound
         return self._shared[key]
 
 
@@ -83,8 +90,34 @@ def make_shortlist(binder: Binder, plan: TaskPlan, limit: int, wanted: int = 0) 
         candidates = plan.admit(candidates, user)
         open_items = _distinct(candidates.item, plan)
         candidates, retrieved = _cut(binder, bound, plan, candidates, limit, wanted)
+    if plan.beside is not None:
+        candidates, retrieved = _with_newcomers(binder, bound, plan, candidates, retrieved)
     columns = score_columns(binder, plan, candidates)
     return Shortlist(candidates, columns, retrieved, open_items)
+
+
+def _with_newcomers(
+    binder: Binder,
+    bound: Mapping[str, Bound],
+    plan: TaskPlan,
+    candidates: Candidates,
+    retrieved: BoolArray,
+) -> tuple[Candidates, BoolArray]:
+    """The candidates and, after them, the newcomers whose content fits best; the latest of equal
+    ones, which are the last in their table."""
+    assert plan.beside is not None
+    found = plan.beside.admit(every_item(plan.beside.kind), binder.user).item[::-1]
+    fits = bound["content"].main(found)
+    found = found[np.argsort(-fits, kind="stable")[:MOST_NEWCOMERS]]
+    n = len(found)
+    by = np.zeros((n, len(bound)), bool)
+    by[:, list(bound).index("content")] = True
+    joined = Candidates(
+        np.concatenate([candidates.item, found]),
+        np.concatenate([candidates.offer_row, np.full(n, UNKNOWN, np.int64)]),
+        np.concatenate([candidates.group, np.full(n, UNKNOWN, np.int32)]),
+    )
+    return joined, np.concatenate([retrieved, by])
 
 
 def _distinct(items: IntArray, plan: TaskPlan) -> IntArray:
@@ -106,11 +139,17 @@ def score_columns(binder: Binder, plan: TaskPlan, candidates: Candidates) -> Flo
     if plan.links is None:
         out[:, 1:] = own[:, None]
         return out
-    rows = plan.link_rows(candidates)
+    linked = plan.is_trained(candidates.item)  # no newcomer links to anything
+    rows = plan.link_rows(candidates if linked.all() else candidates.take(linked))
     numbers = [
         binder.snapshot.link_numbers(plan.links, name).of(one, rows) for name, one in bound.items()
     ]
-    out[:, 1:] = np.concatenate(numbers, axis=2).transpose(1, 0, 2)
+    borrowed = np.concatenate(numbers, axis=2).transpose(1, 0, 2)
+    if linked.all():
+        out[:, 1:] = borrowed
+    else:
+        out[:, 1:] = 0.0
+        out[linked, 1:] = borrowed
     return out
 
 
@@ -150,7 +189,8 @@ def _admitted(signal: Bound, plan: TaskPlan, user: UserState, quota: int) -> Int
     while True:
         best = signal.retrieve(plan.kind.start, plan.kind.stop, wanted)
         item = plan.admit(Candidates.without_offers(best), user).item[:quota]
-        if user.barred is None or len(item) == quota or len(best) < wanted:
+        closed = user.barred is not None or user.hidden is not None
+        if not closed or len(item) == quota or len(best) < wanted:
             return item
         wanted *= 4
 

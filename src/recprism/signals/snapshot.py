@@ -22,17 +22,22 @@ from recprism.profiles.taste import Taste
 from recprism.project.schema import ProjectFile
 from recprism.signals.interface import Arrays, HasAccount, Progress, Setting, Signal
 from recprism.signals.linked import LinkNumbers
+from recprism.signals.newcomers import Newcomers
 from recprism.signals.registry import active_signals
 from recprism.signals.teacher import Teacher
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Fitted signals, item factors and segments as of `setting.at`."""
+    """Fitted signals, item factors and segments as of `setting.at`.
+
+    `newcomers` are items that came after, of which signals know nothing but their content.
+    """
 
     setting: Setting
     signals: Mapping[str, Signal]
     segments: Segments
+    newcomers: Newcomers | None = None
 
     @property
     def at(self) -> int:
@@ -73,6 +78,14 @@ class Snapshot:
     def column_index(self) -> dict[str, int]:
         """Where each column stands."""
         return {name: i for i, name in enumerate(self.columns)}
+
+    def beside(self, content: Content, newcomers: Newcomers) -> Snapshot:
+        """This snapshot with items that came after, `content` being that of all items."""
+        setting = replace(self.setting, content=content)
+        other = replace(self, setting=setting, newcomers=newcomers)
+        # Links of newcomers there are none, and what is kept of the others takes long to make.
+        vars(other)["_link_numbers"] = self._link_numbers
+        return other
 
     def segment_of(self, taste: FloatArray, user_idx: int) -> int:
         """Segment of a taste vector; of a known user without any taste, the one fitted."""

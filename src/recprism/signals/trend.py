@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recprism.data.dataset import DAY_US, EventLog, FloatArray, IntArray
 from recprism.profiles.state import UserState
 from recprism.signals.interface import Arrays, Clue, Goal, Setting
+from recprism.signals.newcomers import Newcomers
 from recprism.signals.taste import top
 
 WINDOW_DAYS = 28
@@ -114,6 +115,20 @@ class BoundTrend:
         best = int(items[np.argmax(numbers[:, 0])])
         facts = {"buyers": self._trend.users(best), "days": WINDOW_DAYS}
         return Clue(Trend.name, 0, (best,), facts)
+
+    def score_new(self, newcomers: Newcomers) -> FloatArray:
+        """As popular as what is nearest to it: the mean over the items `near`."""
+        near = newcomers.near
+        numbers = self._trend.numbers(near.reshape(-1), self._segment)
+        numbers = np.where((near >= 0)[..., None], numbers.reshape(*near.shape, -1), 0.0)
+        n = np.maximum(1, (near >= 0).sum(axis=1))
+        return np.asarray(numbers.sum(axis=1) / n[:, None], np.float32)
+
+    def main_new(self, newcomers: Newcomers) -> FloatArray:
+        return np.asarray(self.score_new(newcomers)[:, 0])
+
+    def clue_new(self, newcomers: Newcomers, row: int) -> Clue | None:  # noqa: ARG002
+        return Clue(Trend.name, 0, (), {"new": True})
 
 
 def _by_segment(

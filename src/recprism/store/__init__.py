@@ -12,13 +12,15 @@ from recprism.store.records import (
     Person,
     Rejection,
     Role,
+    StoredItem,
     find_event_fault,
     find_id_fault,
+    find_item_fault,
     find_person_fault,
 )
 from recprism.store.sql import SqlStore
 from recprism.store.sqlite import SqliteFile
-from recprism.store.store import EventStore, KeyStore, PeopleStore, ShowStore, Store
+from recprism.store.store import EventStore, ItemStore, KeyStore, PeopleStore, ShowStore, Store
 
 __all__ = [
     "AddResult",
@@ -26,6 +28,7 @@ __all__ = [
     "Erasures",
     "EventStore",
     "Impression",
+    "ItemStore",
     "KeyStore",
     "Limit",
     "Mark",
@@ -38,8 +41,10 @@ __all__ = [
     "SqlStore",
     "SqliteFile",
     "Store",
+    "StoredItem",
     "find_event_fault",
     "find_id_fault",
+    "find_item_fault",
     "find_person_fault",
     "open_project_store",
     "open_store",

@@ -11,23 +11,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, text, update
+from sqlalchemy import Row, bindparam, delete, select, text, update
 from sqlalchemy.engine import Connection
 
 from recprism.records import Event
 from recprism.store.database import Database
-from recprism.store.mentions import PEOPLE, event_without, is_about, is_telling
+from recprism.store.mentions import (
+    PEOPLE,
+    event_without,
+    is_about,
+    is_item_about,
+    is_telling,
+)
 from recprism.store.records import write_event
-from recprism.store.tables import event_of, events, impression_of, impressions, people
+from recprism.store.tables import (
+    event_of,
+    events,
+    impression_of,
+    impressions,
+    item_of,
+    items,
+    people,
+)
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Rows of others by their numbers: events to remove, to keep in other words, impressions."""
+    """Rows of others by their numbers: events to remove, to keep in other words, impressions, and
+    items."""
 
     events: list[int] = field(default_factory=list)
     mentions: list[dict[str, Any]] = field(default_factory=list)
     impressions: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
 
 
 def find_traces(connection: Connection, database: Database, user: str) -> Traces:
@@ -57,6 +73,10 @@ def find_traces(connection: Connection, database: Database, user: str) -> Traces
     for row in _find(connection, "impressions", shown, needles):
         if is_about(impression_of(row), user):
             found.impressions.append(row.arrival)
+    # Items are few, and looked at one by one.
+    for row in connection.execute(select(items)):
+        if is_item_about(item_of(row), user):
+            found.items.append(row.arrival)
     return found
 
 
@@ -73,6 +93,7 @@ def remove(connection: Connection, user: str, found: Traces) -> dict[str, int]:
     for table, name, rows in (
         (events, "events", found.events),
         (impressions, "impressions", found.impressions),
+        (items, "mentions", found.items),
     ):
         for arrival in rows:
             gone = delete(table).where(table.c.arrival == bindparam("it"))

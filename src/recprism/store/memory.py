@@ -12,11 +12,21 @@ from datetime import datetime
 from itertools import islice
 
 from recprism.records import Answer, Event
-from recprism.store.mentions import event_without, is_about
-from recprism.store.records import AddResult, ApiKey, Impression, Limit, Mark, Person, write_event
+from recprism.store.mentions import event_without, is_about, is_item_about
+from recprism.store.records import (
+    AddResult,
+    ApiKey,
+    Impression,
+    Limit,
+    Mark,
+    Person,
+    StoredItem,
+    write_event,
+)
 from recprism.store.store import (
     Sound,
     check_batch,
+    check_item,
     check_person,
     impressions_in,
     refuse_key,
@@ -37,6 +47,8 @@ class MemoryStore:
         self._impressions: dict[str, list[Impression]] = defaultdict(list)
         self._people: dict[str, Person] = {}
         self._erased: dict[str, datetime] = {}
+        self._items: dict[tuple[str, str], tuple[int, StoredItem]] = {}
+        self._item_arrivals = 0
         self._keys: dict[str, ApiKey] = {}
 
     def add_events(self, events: Sequence[Event], now: datetime) -> AddResult:
@@ -107,7 +119,7 @@ class MemoryStore:
                     shown for shown in self._all_shown() if not is_about(shown, user)
                 ),
                 "people": int(self._people.pop(user, None) is not None),
-                "mentions": self._scrub(user),
+                "mentions": self._scrub(user) + self._remove_items(user),
             }
             self._erased[digest] = now
             return removed
@@ -132,6 +144,27 @@ class MemoryStore:
             self._remove_events(old)
             kept = (shown for shown in self._all_shown() if shown.time >= end)
             return {"events": len(old), "impressions": self._keep_impressions(kept)}
+
+    def put_item(self, item: StoredItem) -> None:
+        check_item(item)
+        with self._lock:
+            self._item_arrivals += 1
+            self._items[item.kind, item.id] = self._item_arrivals, item
+
+    def delete_item(self, kind: str, item: str, now: datetime) -> None:
+        self.put_item(StoredItem(kind=kind, id=item, changed=now, is_deleted=True))
+
+    def item(self, kind: str, item: str) -> StoredItem | None:
+        with self._lock:
+            found = self._items.get((kind, item))
+        return None if found is None else found[1]
+
+    def items_after(self, arrival: int, n: int) -> list[tuple[int, StoredItem]]:
+        if arrival >= self._item_arrivals:
+            return []
+        with self._lock:
+            found = sorted(self._items.values(), key=lambda one: one[0])
+        return [one for one in found if one[0] > arrival][: max(0, n)]
 
     def add_key(self, key: ApiKey) -> None:
         with self._lock:
@@ -205,6 +238,13 @@ class MemoryStore:
                     self._contents[left.idempotency_key] = write_event(left)
                 n += 1
         return n
+
+    def _remove_items(self, user: str) -> int:
+        """Drop the items that are or name a user; how many there were."""
+        gone = [key for key, (_, item) in self._items.items() if is_item_about(item, user)]
+        for key in gone:
+            del self._items[key]
+        return len(gone)
 
     def _all_shown(self) -> list[Impression]:
         return [shown for found in self._impressions.values() for shown in found]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from recprism.records import Event
-from recprism.store.records import Impression
+from recprism.store.records import Impression, StoredItem
 
 PEOPLE: Final = "people"
 """The kind whose items are users."""
@@ -52,3 +52,16 @@ def is_about(shown: Impression, user: str) -> bool:
         return True
     texts = (shown.user, shown.request_id, shown.task, shown.kind, shown.item, shown.slot or "")
     return is_telling(user) and any(user in text for text in texts)
+
+
+def is_item_about(item: StoredItem, user: str) -> bool:
+    """Whether an item put online is a person, or names one anywhere."""
+    if item.kind == PEOPLE and item.id == user:
+        return True
+    return is_telling(user) and any(user in text for text in (item.kind, item.id, *_texts_of(item)))
+
+
+def _texts_of(item: StoredItem) -> list[str]:
+    labels = [text for pair in item.labels.items() for text in pair]
+    guesses = [text for name, (value, _) in item.guesses.items() for text in (name, value)]
+    return [item.title or "", item.text or "", *labels, *guesses, *item.numbers]

@@ -92,6 +92,29 @@ class Person:
     changed: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredItem:
+    """An item that was put or deleted online, as it stands now.
+
+    `title`, `text`, `labels` and `numbers` are what was said of it, by the names of the project
+    file; `guesses` are labels that it was not given, each with a confidence. `vector` is its text
+    as the encoder named `encoder` sees it, as bytes of float16 (empty without). Of a deleted item
+    nothing but its id is left.
+    """
+
+    kind: str
+    id: str
+    title: str | None = None
+    text: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    guesses: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    encoder: str = ""
+    vector: bytes = b""
+    changed: datetime
+    is_deleted: bool = False
+
+
 Role = Literal["reader", "writer", "admin"]
 
 
@@ -170,6 +193,54 @@ def find_person_fault(person: Person) -> str | None:
         if fault is not None:
             return f"`traits`: {fault}"
     return None
+
+
+MAX_TITLE: Final = 1_000
+MAX_TEXT: Final = 10_000
+
+
+def find_item_fault(item: StoredItem) -> str | None:
+    """What is wrong with an item, None when it can be stored; labels are texts like ids."""
+    for name, outside in (("kind", item.kind), ("id", item.id)):
+        fault = find_id_fault(outside)
+        if fault is not None:
+            return f"`{name}`: {fault}"
+    for name, text, most in (("title", item.title, MAX_TITLE), ("text", item.text, MAX_TEXT)):
+        if text is not None and len(text) > most:
+            return f"`{name}`: at most {most:,} characters, found {len(text):,}"
+        if text is not None and not is_storable(text):
+            return f"`{name}`: holds a character that no store can hold"
+    for name, value in item.labels.items():
+        fault = find_id_fault(name) or find_id_fault(value)
+        if fault is not None:
+            return f"`labels`: {fault}"
+    for name, number in item.numbers.items():
+        if not math.isfinite(number):
+            return f"`numbers`: found `{number}` for `{name}`, a finite number is needed"
+    return None
+
+
+def write_item(item: StoredItem) -> str:
+    """What was said of an item, and guessed, as JSON."""
+    names = ("title", "text", "labels", "numbers", "guesses", "encoder")
+    content = {name: getattr(item, name) for name in names}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=dict)
+
+
+def read_item(
+    content: str, *, kind: str, id: str, vector: bytes, changed: datetime, is_deleted: bool
+) -> StoredItem:
+    """The item that `write_item` wrote, with the columns that stand beside it."""
+    said = json.loads(content)
+    guesses = {name: (str(value), float(sure)) for name, (value, sure) in said["guesses"].items()}
+    return StoredItem(
+        **{**said, "guesses": guesses},
+        kind=kind,
+        id=id,
+        vector=vector,
+        changed=changed,
+        is_deleted=is_deleted,
+    )
 
 
 def is_storable(text: str) -> bool:

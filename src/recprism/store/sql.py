@@ -30,10 +30,12 @@ from recprism.store.records import (
     Limit,
     Mark,
     Person,
+    StoredItem,
     is_storable,
 )
 from recprism.store.store import (
     check_batch,
+    check_item,
     check_person,
     impressions_in,
     refuse_key,
@@ -52,6 +54,9 @@ from recprism.store.tables import (
     impression_of,
     impression_row,
     impressions,
+    item_of,
+    item_row,
+    items,
     key_of,
     key_row,
     make_tables,
@@ -79,6 +84,13 @@ _EVENTS_AFTER = (
     .limit(bindparam("n"))
 )
 _PERSON = select(people).where(people.c.id == bindparam("user"))
+_ITEM = select(items).where(items.c.kind == bindparam("of_kind"), items.c.item == bindparam("user"))
+_ITEMS_AFTER = (
+    select(items)
+    .where(items.c.arrival > bindparam("arrival"))
+    .order_by(items.c.arrival)
+    .limit(bindparam("n"))
+)
 _KEY = select(api_keys).where(api_keys.c.id == bindparam("user"))
 _IMPRESSIONS_OF = (
     select(impressions)
@@ -176,11 +188,11 @@ class SqlStore:
             return dict.fromkeys(("events", "impressions", "people", "mentions"), 0)
         with self._reading() as connection:
             found = erasing.find_traces(connection, self.database, user) if connection else None
-        with self._writing("events", f"shows:{user}", f"person:{user}") as connection:
+        with self._writing("events", "items", f"shows:{user}", f"person:{user}") as connection:
             removed = erasing.remove(connection, user, found or erasing.Traces())
             connection.execute(delete(erasures).where(erasures.c.digest == digest))
             connection.execute(insert(erasures), {"digest": digest, "time": to_us(now)})
-        self._wipe(events.name, impressions.name, people.name, user=user)
+        self._wipe(events.name, impressions.name, people.name, items.name, user=user)
         return removed
 
     def erased_at(self, digest: str) -> datetime | None:
@@ -206,6 +218,26 @@ class SqlStore:
         if any(removed.values()):
             self._wipe(events.name, impressions.name)
         return removed
+
+    def put_item(self, item: StoredItem) -> None:
+        check_item(item)
+        same = (items.c.kind == item.kind) & (items.c.item == item.id)
+        with self._writing("items") as connection:
+            connection.execute(delete(items).where(same))
+            connection.execute(insert(items), item_row(item))
+
+    def delete_item(self, kind: str, item: str, now: datetime) -> None:
+        self.put_item(StoredItem(kind=kind, id=item, changed=now, is_deleted=True))
+
+    def item(self, kind: str, item: str) -> StoredItem | None:
+        if not is_storable(kind):
+            return None
+        rows = self._own_rows(_ITEM, item, of_kind=kind)
+        return item_of(rows[0]) if rows else None
+
+    def items_after(self, arrival: int, n: int) -> list[tuple[int, StoredItem]]:
+        rows = self._rows(_ITEMS_AFTER, arrival=arrival, n=max(0, n))
+        return [(row.arrival, item_of(row)) for row in rows]
 
     def add_key(self, key: ApiKey) -> None:
         with self._writing("keys") as connection:

@@ -23,7 +23,9 @@ from recprism.store.records import (
     Mark,
     Person,
     Rejection,
+    StoredItem,
     find_event_fault,
+    find_item_fault,
     find_person_fault,
     write_event,
 )
@@ -126,6 +128,30 @@ class PeopleStore(Protocol):
         ...
 
 
+class ItemStore(Protocol):
+    """Items that were put or deleted since the sources were written."""
+
+    def put_item(self, item: StoredItem) -> None:
+        """Remember an item, in place of what was said before. Raises `UsageError` for one that
+        cannot be stored."""
+        ...
+
+    def delete_item(self, kind: str, item: str, now: datetime) -> None:
+        """Remember that an item is not to be shown, also one that only the sources know."""
+        ...
+
+    def item(self, kind: str, item: str) -> StoredItem | None:
+        """What was said of an item last, its deletion too; None when nothing was."""
+        ...
+
+    def items_after(self, arrival: int, n: int) -> list[tuple[int, StoredItem]]:
+        """At most `n` items that were put or deleted after number `arrival` (0: all), each once.
+
+        Numbers work as those of `events_after`; an item that changes again gets a new one.
+        """
+        ...
+
+
 class KeyStore(Protocol):
     """Keys to the service."""
 
@@ -150,7 +176,7 @@ class KeyStore(Protocol):
         ...
 
 
-class Store(EventStore, ShowStore, PeopleStore, KeyStore, Protocol):
+class Store(EventStore, ShowStore, PeopleStore, ItemStore, KeyStore, Protocol):
     """Everything about one project that changes between two trainings; safe to share by threads.
 
     Times are naive, on the clock of the sources for events and on the real one (UTC) for all else;
@@ -240,6 +266,13 @@ def check_person(person: Person) -> None:
     fault = find_person_fault(person)
     if fault is not None:
         raise UsageError(f"The person cannot be kept: {fault}.")
+
+
+def check_item(item: StoredItem) -> None:
+    """Raise `UsageError` for an item that cannot be stored."""
+    fault = find_item_fault(item)
+    if fault is not None:
+        raise UsageError(f"The item cannot be kept: {fault}.")
 
 
 def refuse_key(key: ApiKey) -> UsageError:

