@@ -22,6 +22,7 @@ from recprism.data.times import from_micros
 from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
+from recprism.engine.exploring import Explorer, Tallies
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromStore, LaterEvents
 from recprism.engine.ranking import Ranked, main_numbers, rank
@@ -48,7 +49,7 @@ from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
 from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
-from recprism.project.schema import ProjectFile
+from recprism.project.schema import ProjectFile, exploration_of
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
@@ -73,6 +74,7 @@ class Engine:
     `started` is when the clock of the data began to run (of `time.monotonic`), for processes that
     shall agree on it. `recorder` takes answers that are to be recorded, the store itself unless
     somebody else is put there; shows that a cap counts go to the store before the answer.
+    `tallies` are what exploration knows of earlier shows; a server counts them from its store.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Engine:
         self.trained_project = model.project
         self.recorder: Recorder = self.store.record_impressions
         self.watch: Watch | None = None
+        self.tallies: Tallies = {}
         standings = Standings(model, self.store, erasures)
         self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._titles = Titles(model.catalog, model.labels, model.project)
@@ -135,7 +138,11 @@ class Engine:
         stop_watch.end("wish")
         state = self._state(user, at, context=context, wish=applied.vector, barred=applied.barred)
         now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
-        shows = Shows(self.store, plans, user, now) if record and user is not None else None
+        shows = None
+        if record and user is not None:
+            # A wish says what to show; there is nothing to try out.
+            explorer = None if query else Explorer(self.model, self.tallies, request_id)
+            shows = Shows(self.store, plans, user, now, explorer)
         binder = Binder(self.model.snapshot, state)
         stop_watch.end("state")
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
@@ -208,6 +215,11 @@ class Engine:
             raise UsageError(EMPTY_QUERY)
         read = self._wishing.read(query, self.door, user)
         return read, self._wishing.apply(read.intent)
+
+    @property
+    def explores(self) -> bool:
+        """Whether some list is explored."""
+        return any(exploration_of(task.explore) for task in self.model.project.tasks.values())
 
     def close(self) -> None:
         """Let go of the language model and the store; calling it twice is fine."""

@@ -47,7 +47,16 @@ from recprism.project.fields import (
 )
 from recprism.project.llm_section import Llm, LlmBudget, LlmPrice, LlmRole
 from recprism.project.serve_section import Serve
-from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
+from recprism.project.task_sections import (
+    Cap,
+    Explore,
+    Exploring,
+    Not,
+    RepeatAfter,
+    Slot,
+    Task,
+    exploration_of,
+)
 
 __all__ = [
     "MAX_DURATION",
@@ -61,6 +70,8 @@ __all__ = [
     "Duration",
     "EvaluateTask",
     "Events",
+    "Explore",
+    "Exploring",
     "Follow",
     "Funnel",
     "Kind",
@@ -104,6 +115,7 @@ __all__ = [
     "Value",
     "Values",
     "Window",
+    "exploration_of",
     "format_duration",
     "parse_duration",
     "parse_moment",
