@@ -19,6 +19,7 @@ import numpy as np
 
 from recprism.data.dataset import UNKNOWN, Ids, KindTable
 from recprism.data.times import from_micros
+from recprism.engine.arms import Part, in_arms_order, parts_of, with_arms
 from recprism.engine.composing import Composer
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
@@ -49,7 +50,7 @@ from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
 from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
-from recprism.project.schema import ProjectFile, exploration_of
+from recprism.project.schema import Experiment, ProjectFile, exploration_of
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
@@ -75,6 +76,7 @@ class Engine:
     shall agree on it. `recorder` takes answers that are to be recorded, the store itself unless
     somebody else is put there; shows that a cap counts go to the store before the answer.
     `tallies` are what exploration knows of earlier shows; a server counts them from its store.
+    `experiments` split users, `others` are the engines of their artifacts.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class Engine:
         self.recorder: Recorder = self.store.record_impressions
         self.watch: Watch | None = None
         self.tallies: Tallies = {}
+        self.experiments: Mapping[str, Experiment] = {}
+        self.others: Mapping[str, Engine] = {}
         standings = Standings(model, self.store, erasures)
         self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._titles = Titles(model.catalog, model.labels, model.project)
@@ -128,8 +132,15 @@ class Engine:
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
         """
+        # A wish says what to show; nothing is tried out then, nor where nobody will know.
+        parts = parts_of(self.experiments, user) if record and query is None else []
+        other = self._other(parts)
+        if other is not None:
+            return other.recommend(
+                user, tasks, size=size, context=context, at=at, record=True, explain=explain
+            )
         began, stop_watch = time.perf_counter(), StopWatch(self.watch)
-        plans = self._plans(tasks)
+        plans = with_arms(self._plans(tasks), self.experiments, parts)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
         read, applied = self._wish_of(query, user)
@@ -140,7 +151,6 @@ class Engine:
         now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
         shows = None
         if record and user is not None:
-            # A wish says what to show; there is nothing to try out.
             explorer = None if query else Explorer(self.model, self.tallies, request_id)
             shows = Shows(self.store, plans, user, now, explorer)
         binder = Binder(self.model.snapshot, state)
@@ -151,10 +161,11 @@ class Engine:
         explainer = self._explainer(binder, None if read is None else read.intent.text)
         composed = self._composer.compose(ranked, size, explainer, user, with_reasons=explain)
         stop_watch.end("compose")
+        ordered = [in_arms_order(self.model, one, parts) for one in composed.ranked]
         if shows is None:
-            shown = choose(self.model, composed.ranked, size)
+            shown = choose(self.model, ordered, size)
         else:
-            shown = shows.choose(self.model, composed.ranked, size, request_id, self.artifact_id)
+            shown = shows.choose(self.model, ordered, size, request_id, self.artifact_id)
         stop_watch.end("choose")
         reasons, states = unexplained(shown), list[State]()
         if explain:
@@ -218,8 +229,10 @@ class Engine:
 
     @property
     def explores(self) -> bool:
-        """Whether some list is explored."""
-        return any(exploration_of(task.explore) for task in self.model.project.tasks.values())
+        """Whether some list is explored, of all users or of those in an arm."""
+        arms = [arm for one in self.experiments.values() for arm in one.arms.values()]
+        settings = [task.explore for task in self.model.project.tasks.values()]
+        return any(exploration_of(one) for one in [*settings, *(arm.explore for arm in arms)])
 
     def close(self) -> None:
         """Let go of the language model and the store; calling it twice is fine."""
@@ -416,6 +429,11 @@ class Engine:
     def _state(self, user: str | None, at: datetime | str | None, **asked: Any) -> UserState:
         """The state of a user at a moment, None being now."""
         return self._states.of(user, self._states.moment(at), is_now=at is None, **asked)
+
+    def _other(self, parts: Sequence[Part]) -> Engine | None:
+        """The engine of the artifact of an arm; None where this one answers."""
+        names = [part.setting.artifact or "" for part in parts]
+        return next((self.others[name] for name in names if name in self.others), None)
 
     def _plans(self, tasks: Sequence[str] | None) -> list[TaskPlan]:
         plans = self.model.plans

@@ -147,6 +147,8 @@ def write_list(
         items=tuple(items),
         short_because=because,
         composed=ranked.composed,
+        experiment=plan.experiment,
+        arm=plan.arm,
     )
 
 

@@ -153,6 +153,8 @@ class Shows:
                     slot=slot,
                     artifact=artifact,
                     propensity=one.propensity.get(places[position], 1.0),
+                    experiment=plan.experiment,
+                    arm=plan.arm,
                 ),
                 item,
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
+from recprism.project.experiment_rules import experiment_artifacts, experiment_tasks
 from recprism.project.expression import names_of, parse_expression
 from recprism.project.llm_rules import llm_backend, llm_fields, llm_label, llm_roles
 from recprism.project.messages import Mistake
@@ -378,6 +379,8 @@ RULES: tuple[Callable[[ProjectFile], Iterator[Mistake]], ...] = (
     task_slots,
     tasks_without_goal,
     explored_tasks,
+    experiment_tasks,
+    experiment_artifacts,
     evaluated_tasks,
     kind_rows,
     windows,

@@ -43,7 +43,7 @@ def count_outcomes(store: Store, since: datetime, window: timedelta | None) -> d
             continue
         for one in shown:
             cells[_cell(one)].shows += 1
-        for one, action in _followed(shown, store.events_of(user), window):
+        for one, action in followed(shown, store.events_of(user), window):
             cells[_cell(one)].actions[action] += 1
     return dict(cells)
 
@@ -64,7 +64,7 @@ def as_rows(cells: dict[Cell, Tally]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-int(row["shows"]), str(row["task"]), str(row["slot"])))
 
 
-def _followed(
+def followed(
     shown: Sequence[Impression], events: Iterable[Event], window: timedelta | None
 ) -> set[tuple[Impression, str]]:
     """Shows of one user and the actions that followed them, each pair once."""

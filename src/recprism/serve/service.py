@@ -64,9 +64,10 @@ class Service:
 
     def adopt(self, engine: Engine) -> None:
         """Answer with this engine from now on; requests at work keep the one they began with."""
-        engine.recorder = self.recorder.put
-        engine.watch = self.metrics
-        engine.tallies = self._tallies
+        for one in (engine, *engine.others.values()):
+            one.recorder = self.recorder.put
+            one.watch = self.metrics
+            one.tallies = self._tallies
         if engine.door is not None:
             engine.door.on_outcome = self.metrics.asked
         self._engine = engine
@@ -76,7 +77,8 @@ class Service:
         """Explore with these tallies from now on."""
         self._tallies = tallies
         if self._engine is not None:
-            self._engine.tallies = tallies
+            for one in (self._engine, *self._engine.others.values()):
+                one.tallies = tallies
 
     def open_beside(self, old: Engine | None) -> Engine:
         """The engine of the artifact that the project serves now, over the same store."""

@@ -25,7 +25,8 @@ class TaskPlan:
     `links` is what a candidate borrows from: the `via` link, else the first link of its kind.
     `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
     `funnel` are the actions that lead to the goal, in order, on the kind of the goal.
-    `formula` orders the list where the task has a `score`.
+    `formula` orders the list where the task has a `score`. `experiment` and `arm` say which one the
+    list of this request is part of.
     """
 
     name: str
@@ -37,6 +38,8 @@ class TaskPlan:
     underlying: IntArray
     funnel: tuple[int, ...] = ()
     formula: Formula | None = None
+    experiment: str | None = None
+    arm: str | None = None
 
     @property
     def actions(self) -> tuple[int, ...]:
