@@ -90,19 +90,21 @@ def test_what_is_not_recorded_and_what_is_wished_for_explores_nothing(exploring:
 
 
 def test_items_are_shown_as_often_as_their_propensities_say(exploring: Open) -> None:
-    """2.5 places of ten on average: two are always explored, a third one every other time."""
-    engine = exploring(products={"explore": {"share": 0.25, "candidates": 12}})
+    """2.5 places of ten on average: two are always explored, a third one every other time. Products
+    and their ads, which are never shown together, are explored in one answer."""
+    setting = {"explore": {"share": 0.25, "candidates": 12}}
+    engine = exploring(products=setting, ads=setting)
     for _ in range(ASKED):
-        ask(engine, "products")
-    shown, said = Counter[str](), dict[str, float]()
+        ask(engine, "products", "ads")
+    shown, said = Counter[tuple[str, str]](), dict[tuple[str, str], float]()
     for one in recorded(engine):
-        shown[one.item] += 1
+        shown[one.task, one.item] += 1
         # The clock of the data runs on, and probabilities with it.
-        known = said.setdefault(one.item, one.propensity)
+        known = said.setdefault((one.task, one.item), one.propensity)
         assert known == pytest.approx(one.propensity, rel=0.01)
-    assert sum(said.values()) == pytest.approx(10, abs=0.5)  # but for those never drawn
-    assert [*said.values()].count(1.0) == 7
-    assert [*said.values()].count(0.5) == 1
+    products = [propensity for (task, _), propensity in said.items() if task == "products"]
+    assert sum(products) == pytest.approx(10, abs=0.5)  # but for those never drawn
+    assert (products.count(1.0), products.count(0.5)) == (7, 1)
     for item, propensity in said.items():
         spread = (propensity * (1 - propensity) / ASKED) ** 0.5
         assert abs(shown[item] / ASKED - propensity) < 4 * spread + 0.003, item

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from recprism.engine import open_engine
@@ -14,7 +16,7 @@ from recprism.engine.exploring import Tally
 from recprism.project import load_project
 from recprism.project.edits import edit_task
 from recprism.records import Event
-from recprism.serve.goals import count_tallies
+from recprism.serve.goals import Goals, count_tallies
 from recprism.serve.learner import Learner
 from recprism.serve.service import Service
 from recprism.serve.settings import Settings
@@ -87,6 +89,29 @@ def test_a_server_that_explores_counts_now_and_then(shop_copy: Path) -> None:
     asyncio.run(Learner(service).update())
     assert service.engine.tallies["products"]["p02"] == Tally(shows=1, reached=0)
     service.close()
+
+
+@pytest.mark.parametrize(("days", "reached"), [(1, True), (6.9, True), (7, False), (-1, False)])
+def test_on_the_real_clock_a_goal_counts_within_the_horizon(
+    trained_shop: Path, days: float, reached: bool
+) -> None:
+    model = open_engine(trained_shop, store=MemoryStore()).model
+    goals = Goals(replace(model, project=model.project.model_copy(update={"clock": "wall"})))
+    store = MemoryStore()
+    show(store, "a", "products", "p01", "r1", 20)
+    shown = store.impressions_of("a", NOW - timedelta(days=30))
+    time = shown[0].time + timedelta(days=days)
+    event = Event(user="a", kind="products", item="p01", action="purchase", time=time)
+    assert bool(goals.reached(shown, [event])) == reached
+    assert not goals.reached(shown, [replace(event, action="view")])
+    assert not Goals(model).reached(shown, [event])  # on the clock of the data
+
+
+def test_counting_ends_when_the_server_does(trained_shop: Path) -> None:
+    store = MemoryStore()
+    show(store, "a", "products", "p01", "r1", 20)
+    model = open_engine(trained_shop, store=store).model
+    assert count_tallies(store, model, NOW, lambda: True) == {}
 
 
 def test_exploration_is_switched_on_over_http(

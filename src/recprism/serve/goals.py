@@ -8,9 +8,10 @@ with `via` is reached on what it leads to, as in training; an event belongs to o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import takewhile
 
 from recprism.data.dataset import UNKNOWN
 from recprism.engine.exploring import Tallies, Tally
@@ -69,12 +70,17 @@ class Goals:
         return kind.name, kind.ids[stands_for - kind.start], plan.spec.goal
 
 
-def count_tallies(store: Store, model: Model, now: datetime) -> Tallies:
+def count_tallies(
+    store: Store, model: Model, now: datetime, is_over: Callable[[], bool] = lambda: False
+) -> Tallies:
     """What came of each item by task, of shows that are older than the task's horizon at `now`
-    (real time, UTC): younger ones may still come to something."""
+    (real time, UTC): younger ones may still come to something.
+
+    Reading a large store takes a while; it ends early, with what it has, once `is_over` says so.
+    """
     goals = Goals(model)
     shows: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for user in everyone(store):
+    for user in takewhile(lambda _: not is_over(), everyone(store)):
         shown = [
             one
             for one in store.impressions_of(user, now - SINCE)

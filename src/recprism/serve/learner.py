@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from datetime import UTC, datetime
 
 from recprism.errors import RecPrismError
@@ -23,21 +24,26 @@ class Learner:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._over = threading.Event()
 
     async def run(self) -> None:
-        """Count again and again, until cancelled."""
-        while True:
-            await self.update()
-            await asyncio.sleep(EVERY_S)
+        """Count again and again, until cancelled; then the thread at work ends too."""
+        try:
+            while True:
+                await self.update()
+                await asyncio.sleep(EVERY_S)
+        finally:
+            self._over.set()
 
     async def update(self) -> None:
         """Count once, where something is explored."""
         service = self._service
         if not service.is_trained or not service.engine.explores:
             return
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now, is_over = datetime.now(UTC).replace(tzinfo=None), self._over.is_set
+        model = service.engine.model
         try:
-            found = await service.keep(count_tallies, service.store, service.engine.model, now)
+            found = await service.keep(count_tallies, service.store, model, now, is_over)
         except RecPrismError as error:
             _log.warning("what was shown could not be counted: %s", error)
         else:
