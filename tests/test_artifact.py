@@ -182,6 +182,14 @@ def test_old_artifacts_go_and_never_the_serving_or_the_pinned_one(shelf: Artifac
     assert shelf.current().name == pinned
 
 
+def test_an_artifact_that_is_used_elsewhere_stays(shelf: ArtifactShelf) -> None:
+    for _ in range(4):
+        publish(shelf)
+    used = min(shelf.ids())
+    shelf.keep_newest(1, used=[used, "gone"])
+    assert used in shelf.ids()
+
+
 def test_an_artifact_is_replaced_with_all_that_names_it(shelf: ArtifactShelf) -> None:
     old = publish(shelf, until="then")
     shelf.use(old)
@@ -191,6 +199,8 @@ def test_an_artifact_is_replaced_with_all_that_names_it(shelf: ArtifactShelf) ->
     assert shelf.ids() == [new]
     assert new.startswith(old)
     assert shelf.pinned() == new
+    assert shelf.successor(old) == shelf.successor(new) == new
+    assert shelf.successor(old[:-1]) is None
     manifest = read_manifest(shelf.current())
     assert (manifest["id"], manifest["until"]) == (new, "then")
 

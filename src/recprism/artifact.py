@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -136,12 +136,13 @@ class ArtifactShelf:
         self.remove(artifact_id)
         return fresh_id
 
-    def keep_newest(self, n: int) -> list[str]:
-        """Remove all but the `n` newest artifacts, never the serving or the pinned one; their ids.
+    def keep_newest(self, n: int, used: Iterable[str] = ()) -> list[str]:
+        """Remove all but the `n` newest artifacts, never the serving or the pinned one, nor those
+        of `used`; their ids.
 
         Whoever has an artifact open keeps its files until they let go of them.
         """
-        served = {self._pointed("current"), self.pinned()}
+        served = {self._pointed("current"), self.pinned(), *map(self.successor, used)}
         old = [one for one in self.ids()[:-n] if one not in served]
         for artifact_id in old:
             self.remove(artifact_id)
@@ -166,6 +167,13 @@ class ArtifactShelf:
         if artifact_id not in self.ids():
             raise UnknownName("artifact", artifact_id, self.ids())
         return self.root / artifact_id
+
+    def successor(self, artifact_id: str) -> str | None:
+        """The artifact of this id, or the one that `replace` put in its place; None for none."""
+        ids = self.ids()
+        if artifact_id in ids:
+            return artifact_id
+        return next((one for one in ids if one.startswith(f"{artifact_id}-")), None)
 
     def current(self) -> Path:
         """Folder of the artifact to serve: the pinned one, else the newest.

@@ -90,7 +90,8 @@ class RankedItem:
     """One place of a list.
 
     `probability` maps the goal action, and before it the actions of the task's funnel, to their
-    calibrated probabilities.
+    calibrated probabilities. `propensity` is the probability with which this request showed the
+    item; it is recorded, and stays here.
     """
 
     id: str
@@ -102,6 +103,7 @@ class RankedItem:
     slot: str | None = None
     also: str | None = None
     explored: bool = False
+    propensity: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         out: dict[str, Any] = {
@@ -125,6 +127,7 @@ class RankedList:
     """The answer to one task, in order of score; `short_because` says why it is short, if it is.
 
     `composed` says that a language model put it in order: its scores are reciprocal ranks.
+    `experiment` and `arm` are what the list is part of; the answer tells them.
     """
 
     task: str
@@ -133,6 +136,8 @@ class RankedList:
     items: tuple[RankedItem, ...]
     short_because: str | None = None
     composed: bool = False
+    experiment: str | None = None
+    arm: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         out: dict[str, Any] = {
@@ -166,7 +171,7 @@ class Answer:
     wish: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        out = {
+        out: dict[str, Any] = {
             "request_id": self.request_id,
             "user": self.user,
             "at": self.at.isoformat(),
@@ -178,4 +183,7 @@ class Answer:
         }
         if self.wish is not None:
             out["wish"] = dict(self.wish)
+        arms = {one.experiment: one.arm for one in self.lists.values() if one.experiment}
+        if arms:
+            out["experiments"] = arms
         return out

@@ -59,8 +59,8 @@ def old_store(path: Path) -> Path:
 
 def test_an_old_store_keeps_everything(tmp_path: Path) -> None:
     path = old_store(tmp_path / "store.sqlite")
-    assert migrate(SqliteFile(path)) == (1, 3)
-    assert migrate(SqliteFile(path)) == (3, 3)
+    assert migrate(SqliteFile(path)) == (1, 4)
+    assert migrate(SqliteFile(path)) == (4, 4)
     store = SqlStore(SqliteFile(path))
     events = store.events_of("u1")
     assert [(e.item, e.idempotency_key) for e in events] == [("i0", None), ("i1", "k1")]
@@ -79,7 +79,7 @@ def test_an_old_store_keeps_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("writing", [False, True])
 def test_an_old_store_is_refused_in_one_sentence(tmp_path: Path, writing: bool) -> None:
     store = SqlStore(SqliteFile(old_store(tmp_path / "store.sqlite")))
-    with pytest.raises(StoreError, match=r"has schema version 1, this RecPrism needs 3\. Run `rec"):
+    with pytest.raises(StoreError, match=r"has schema version 1, this RecPrism needs 4\. Run `rec"):
         store.add_events([an_event()], NOW) if writing else store.events_of("u1")
     store.close()
 
@@ -93,7 +93,7 @@ def test_a_newer_store_is_not_migrated(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="schema version 7, this RecPrism reads up to 3"):
+    with pytest.raises(StoreError, match="schema version 7, this RecPrism reads up to 4"):
         migrate(SqliteFile(path))
 
 
@@ -120,11 +120,11 @@ def check_migrated_like_made(database: Database) -> None:
         make_version_table(connection)
         run_migrations(connection, 1)
         run_migrations(connection, 2)
-        run_migrations(connection, 3)
+        run_migrations(connection, 4)
         connection.commit()
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
-        assert database.version(connection) == 3
+        assert database.version(connection) == 4
     engine.dispose()
     store = SqlStore(database)
     store.add_events([an_event()], NOW)
@@ -164,8 +164,8 @@ def test_an_old_postgres_store_is_refused_and_migrated(postgres: PostgresServer)
         connection.commit()
     engine.dispose()
     store = SqlStore(database)
-    with pytest.raises(StoreError, match=r"has schema version 1, this RecPrism needs 3\. Run `rec"):
+    with pytest.raises(StoreError, match=r"has schema version 1, this RecPrism needs 4\. Run `rec"):
         store.events_of("u1")
-    assert migrate(database) == (1, 3)
+    assert migrate(database) == (1, 4)
     assert [e.item for e in store.events_of("u1")] == ["milk"]
     store.close()

@@ -145,7 +145,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(StoreError, match="schema version 7, this RecPrism reads up to 3"):
+    with pytest.raises(StoreError, match="schema version 7, this RecPrism reads up to 4"):
         sqlite_store(path).add_events([an_event()], NOW)
 
 

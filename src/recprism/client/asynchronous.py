@@ -15,6 +15,7 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ExperimentOut,
     ItemPut,
     ItemRow,
     KeyMade,
@@ -138,6 +139,10 @@ class AsyncClient:
     async def outcomes(self, days: int = 7, window_days: int = 7) -> list[OutcomeRow]:
         """Shows by task, slot and artifact, and after how many of them which action came."""
         return (await self._run(calls.outcomes(days, window_days))).rows
+
+    async def experiments(self, days: int = 30) -> list[ExperimentOut]:
+        """Users, shows and outcomes by experiment, task and arm, with differences."""
+        return (await self._run(calls.experiments(days))).experiments
 
     async def artifacts(self) -> ArtifactsOut:
         """All artifacts, oldest first."""

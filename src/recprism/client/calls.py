@@ -20,6 +20,7 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ExperimentsOut,
     ItemDeleted,
     ItemPage,
     ItemPut,
@@ -203,6 +204,10 @@ def change_task(name: str, changes: Mapping[str, Any], reset: Sequence[str]) -> 
 def outcomes(days: int, window_days: int) -> Call[OutcomesOut]:
     query = {"days": days, "window_days": window_days}
     return Call(OutcomesOut, "GET", "/v1/outcomes", query=query)
+
+
+def experiments(days: int) -> Call[ExperimentsOut]:
+    return Call(ExperimentsOut, "GET", "/v1/experiments", query={"days": days})
 
 
 def artifacts() -> Call[ArtifactsOut]:

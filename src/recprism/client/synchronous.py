@@ -15,6 +15,7 @@ from recprism.serve.shapes import (
     AnswerOut,
     ArtifactsOut,
     EventsResult,
+    ExperimentOut,
     ItemPut,
     ItemRow,
     KeyMade,
@@ -141,6 +142,10 @@ class Client:
     def outcomes(self, days: int = 7, window_days: int = 7) -> list[OutcomeRow]:
         """Shows by task, slot and artifact, and after how many of them which action came."""
         return self._run(calls.outcomes(days, window_days)).rows
+
+    def experiments(self, days: int = 30) -> list[ExperimentOut]:
+        """Users, shows and outcomes by experiment, task and arm, with differences."""
+        return self._run(calls.experiments(days)).experiments
 
     def artifacts(self) -> ArtifactsOut:
         """All artifacts, oldest first."""

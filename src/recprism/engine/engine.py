@@ -19,8 +19,10 @@ import numpy as np
 
 from recprism.data.dataset import UNKNOWN, Ids, KindTable
 from recprism.data.times import from_micros
+from recprism.engine.arms import Part, in_arms_order, parts_of, with_arms
 from recprism.engine.evidence import Asked, Explainer
 from recprism.engine.explanation import Explanation, formula_of, what_changes
+from recprism.engine.exploring import Explorer, Tallies
 from recprism.engine.labeling import Labeling
 from recprism.engine.later import FromStore, LaterEvents
 from recprism.engine.newcomers import ItemLog, View, Views, takes_newcomers
@@ -48,7 +50,7 @@ from recprism.profiles.habits import LabelTable
 from recprism.profiles.profile import Profile, ProfileSetting, build_profile
 from recprism.profiles.retelling import retell
 from recprism.profiles.state import UserState
-from recprism.project.schema import ProjectFile
+from recprism.project.schema import Experiment, ProjectFile, exploration_of
 from recprism.records import Answer, Event, RankedList, Reason
 from recprism.signals.plan import TaskPlan, compile_tasks
 from recprism.signals.shortlist import Binder, make_shortlist
@@ -73,6 +75,8 @@ class Engine:
     `started` is when the clock of the data began to run (of `time.monotonic`), for processes that
     shall agree on it. `recorder` takes answers that are to be recorded, the store itself unless
     somebody else is put there; shows that a cap counts go to the store before the answer.
+    `tallies` are what exploration knows of earlier shows; a server counts them from its store.
+    `experiments` split users, `others` are the engines of their artifacts.
     """
 
     def __init__(
@@ -93,6 +97,9 @@ class Engine:
         self.trained_project = model.project
         self.recorder: Recorder = self.store.record_impressions
         self.watch: Watch | None = None
+        self.tallies: Tallies = {}
+        self.experiments: Mapping[str, Experiment] = {}
+        self.others: Mapping[str, Engine] = {}
         standings = Standings(model, self.store, erasures)
         self._states = States(model, standings, later, FromStore(model, self.store), started)
         self._labeling = Labeling(model, door)
@@ -124,9 +131,16 @@ class Engine:
         Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
         cannot be meant.
         """
+        # A wish says what to show; nothing is tried out then, nor where nobody will know.
+        parts = parts_of(self.experiments, user) if record and query is None else []
+        other = self._other(parts)
+        if other is not None:
+            return other.recommend(
+                user, tasks, size=size, context=context, at=at, record=True, explain=explain
+            )
         began, stop_watch = time.perf_counter(), StopWatch(self.watch)
         view = self._views.now()
-        model, plans = view.model, view.plans_of(tasks)
+        model, plans = view.model, with_arms(view.plans_of(tasks), self.experiments, parts)
         if size is not None and size < 1:
             raise UsageError(f"`size` is {size}, at least 1 is needed.")
         read, applied = self._wish_of(view, query, user)
@@ -138,7 +152,8 @@ class Engine:
         now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
         shows = None
         if record and user is not None:
-            shows = Shows(self.store, plans, user, now, view.catalog)
+            explorer = None if query else Explorer(model, self.tallies, request_id)
+            shows = Shows(self.store, plans, user, now, view.catalog, explorer)
         binder = Binder(model.snapshot, state)
         stop_watch.end("state")
         wanted = sum(plan.spec.size if size is None else size for plan in plans)
@@ -147,10 +162,11 @@ class Engine:
         explainer = _explainer(view, binder, None if read is None else read.intent.text)
         composed = view.composer.compose(ranked, size, explainer, user, with_reasons=explain)
         stop_watch.end("compose")
+        ordered = [in_arms_order(model, one, parts) for one in composed.ranked]
         if shows is None:
-            shown = choose(model, composed.ranked, size)
+            shown = choose(model, ordered, size)
         else:
-            shown = shows.choose(model, composed.ranked, size, request_id, self.artifact_id)
+            shown = shows.choose(model, ordered, size, request_id, self.artifact_id)
         stop_watch.end("choose")
         reasons, states = unexplained(shown), list[State]()
         if explain:
@@ -189,6 +205,13 @@ class Engine:
             raise UsageError(EMPTY_QUERY)
         read = view.wishing.read(query, self.door, user)
         return read, view.wishing.apply(read.intent)
+
+    @property
+    def explores(self) -> bool:
+        """Whether some list is explored, of all users or of those in an arm."""
+        arms = [arm for one in self.experiments.values() for arm in one.arms.values()]
+        settings = [task.explore for task in self.model.project.tasks.values()]
+        return any(exploration_of(one) for one in [*settings, *(arm.explore for arm in arms)])
 
     def close(self) -> None:
         """Let go of the language model and the store; calling it twice is fine."""
@@ -435,6 +458,11 @@ class Engine:
         moment = self._states.moment(at)
         asked |= {"catalog": view.catalog, "hidden": view.hidden}
         return self._states.of(user, moment, is_now=at is None, **asked)
+
+    def _other(self, parts: Sequence[Part]) -> Engine | None:
+        """The engine of the artifact of an arm; None where this one answers."""
+        names = [part.setting.artifact or "" for part in parts]
+        return next((self.others[name] for name in names if name in self.others), None)
 
     def _kind(self, name: str) -> KindTable:
         if name not in self.model.catalog.kinds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -36,11 +36,17 @@ UNEXPLAINED = Reason(text="", language="", evidence=(Evidence(signal="trend", sh
 
 @dataclass(frozen=True)
 class Shown:
-    """A ranked task and what of it is shown."""
+    """A ranked task and what of it is shown.
+
+    `explored` are the positions that were explored, `propensity` the probability with which a
+    position was shown (missing: 1).
+    """
 
     ranked: Ranked
     picks: Picks
     size: int
+    explored: frozenset[int] = frozenset()
+    propensity: Mapping[int, float] = field(default_factory=dict)
 
 
 def choose(model: Model, ranked: Sequence[Ranked], size: int | None) -> list[Shown]:
@@ -127,6 +133,8 @@ def write_list(
                 slot=slots[i],
                 reason=reasons[i],
                 also=shown.picks.also[i],
+                explored=position in shown.explored,
+                propensity=shown.propensity.get(position, 1.0),
             )
         )
     because = None
@@ -139,6 +147,8 @@ def write_list(
         items=tuple(items),
         short_because=because,
         composed=ranked.composed,
+        experiment=plan.experiment,
+        arm=plan.arm,
     )
 
 

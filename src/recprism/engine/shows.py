@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from recprism.data.dataset import UNKNOWN, Catalog
+from recprism.engine.exploring import Explorer
 from recprism.engine.ranking import Ranked
 from recprism.engine.recommend import Shown, choose, slots_of
 from recprism.lists import Picks, within_cap
@@ -34,7 +35,10 @@ ROUNDS: Final = 4
 
 
 class Shows:
-    """The caps of one request of `user`, at `now` on the real clock (UTC)."""
+    """The caps of one request of `user`, at `now` on the real clock (UTC).
+
+    What `explorer` puts into lists is capped like everything else.
+    """
 
     def __init__(
         self,
@@ -43,8 +47,10 @@ class Shows:
         user: str,
         now: datetime,
         catalog: Catalog,
+        explorer: Explorer | None = None,
     ) -> None:
-        self._store, self._user, self._now, self._catalog = store, user, now, catalog
+        self._store, self._user, self._now = store, user, now
+        self._catalog, self._explorer = catalog, explorer
         self._limits = {
             plan.name: Limit(shows=cap.shows, since=now - PERIODS[cap.per])
             for plan in plans
@@ -78,6 +84,8 @@ class Shows:
         """What each list shows, reserved in the store where a cap counts it."""
         for _ in range(ROUNDS):
             shown = choose(model, [self._open(one) for one in ranked], size)
+            if self._explorer is not None:
+                shown = self._explorer.explore(shown)
             if self._reserve(model, shown, request_id, artifact):
                 return shown
         return [self._without_refused(one) for one in shown]
@@ -133,7 +141,8 @@ class Shows:
         self, model: Model, one: Shown, request_id: str, artifact: str
     ) -> list[tuple[Impression, int]]:
         plan, slots = one.ranked.plan, slots_of(model, one)
-        items = one.ranked.candidates.item[one.picks.positions].tolist()
+        places = one.picks.positions
+        items = one.ranked.candidates.item[places].tolist()
         return [
             (
                 Impression(
@@ -146,6 +155,9 @@ class Shows:
                     position=position,
                     slot=slot,
                     artifact=artifact,
+                    propensity=one.propensity.get(places[position], 1.0),
+                    experiment=plan.experiment,
+                    arm=plan.arm,
                 ),
                 item,
             )

@@ -20,6 +20,7 @@ from recprism.pipeline.locking import cleaning_lock, training_lock
 from recprism.pipeline.timing import Progress, Timer
 from recprism.pipeline.workspace import Workspace, prepare
 from recprism.project import Project
+from recprism.project.schema import ProjectFile
 
 
 @dataclass(frozen=True)
@@ -97,5 +98,11 @@ def publish(
     with cleaning_lock(workspace.project.path):
         rewritten, _ = clean_artifacts(shelf, erased_people(workspace.project))
         artifact_id = rewritten.get(artifact_id, artifact_id)
-        shelf.keep_newest(model.project.artifacts.keep)
+        shelf.keep_newest(model.project.artifacts.keep, used=_in_experiments(model.project))
     return Artifact(artifact_id, shelf.root / artifact_id, training)
+
+
+def _in_experiments(project: ProjectFile) -> list[str]:
+    """The artifacts that experiments of a project serve."""
+    arms = [arm for one in project.experiments.values() for arm in one.arms.values()]
+    return [arm.artifact for arm in arms if arm.artifact is not None]

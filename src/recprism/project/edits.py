@@ -33,6 +33,7 @@ EDITABLE: Final = (
     "dismissed",
     "diversity",
     "diversity_by",
+    "explore",
     "score",
     "slots",
 )

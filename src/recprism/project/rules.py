@@ -11,10 +11,11 @@ from typing import Any
 
 from recprism.errors import nearest
 from recprism.project.document import KeyPath
+from recprism.project.experiment_rules import experiment_artifacts, experiment_tasks
 from recprism.project.expression import names_of, parse_expression
 from recprism.project.llm_rules import llm_backend, llm_fields, llm_label, llm_roles
 from recprism.project.messages import Mistake
-from recprism.project.schema import Kind, ProjectFile, Section, Source, Task
+from recprism.project.schema import Kind, ProjectFile, Section, Source, Task, exploration_of
 
 DATABASES = ("sqlite:///", "postgresql://", "postgres://")
 
@@ -237,6 +238,14 @@ def tasks_without_goal(spec: ProjectFile) -> Iterator[Mistake]:
             yield _clash(("tasks", name), problem, "Add a `goal`, or `text` to the kind.", *needs)
 
 
+def explored_tasks(spec: ProjectFile) -> Iterator[Mistake]:
+    """What is explored is judged by its goal."""
+    for name, task in spec.tasks.items():
+        if task.goal is None and exploration_of(task.explore) is not None:
+            problem = "without a `goal`, there is nothing to tell what exploring came to."
+            yield _clash(("tasks", name, "explore"), problem, "Add `goal`, or remove `explore`.")
+
+
 def _has_text(kind: Kind) -> bool:
     return bool(kind.text or kind.title)
 
@@ -369,6 +378,9 @@ RULES: tuple[Callable[[ProjectFile], Iterator[Mistake]], ...] = (
     task_labels,
     task_slots,
     tasks_without_goal,
+    explored_tasks,
+    experiment_tasks,
+    experiment_artifacts,
     evaluated_tasks,
     kind_rows,
     windows,

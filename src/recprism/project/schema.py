@@ -25,6 +25,7 @@ from recprism.project.data_sections import (
     Users,
     Window,
 )
+from recprism.project.experiment_section import Arm, Experiment
 from recprism.project.fields import (
     MAX_DURATION,
     Action,
@@ -47,11 +48,21 @@ from recprism.project.fields import (
 )
 from recprism.project.llm_section import Llm, LlmBudget, LlmPrice, LlmRole
 from recprism.project.serve_section import Serve
-from recprism.project.task_sections import Cap, Not, RepeatAfter, Slot, Task
+from recprism.project.task_sections import (
+    Cap,
+    Explore,
+    Exploring,
+    Not,
+    RepeatAfter,
+    Slot,
+    Task,
+    exploration_of,
+)
 
 __all__ = [
     "MAX_DURATION",
     "Action",
+    "Arm",
     "Artifacts",
     "Audience",
     "Cap",
@@ -61,6 +72,9 @@ __all__ = [
     "Duration",
     "EvaluateTask",
     "Events",
+    "Experiment",
+    "Explore",
+    "Exploring",
     "Follow",
     "Funnel",
     "Kind",
@@ -104,6 +118,7 @@ __all__ = [
     "Value",
     "Values",
     "Window",
+    "exploration_of",
     "format_duration",
     "parse_duration",
     "parse_moment",
@@ -418,8 +433,8 @@ class ProjectFile(Section):
     """What may be shown (settings of single lists are at their tasks)."""
     evaluate: dict[Name, EvaluateTask] = {}
     """The hold-out of each task; the last horizon before the end of the data when absent."""
-    experiments: Nothing = Nothing()
-    """Experiments come with a later version."""
+    experiments: dict[Name, Experiment] = {}
+    """Splits users over ways to make lists, to compare what comes of them."""
     llm: Llm = Llm()
     """The language model."""
     store: Store = Store()

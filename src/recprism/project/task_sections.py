@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
@@ -32,6 +32,28 @@ class Slot(Section):
 class RepeatAfter(Section):
     after: Duration
     """How long after the goal an item may be recommended to the same user again."""
+
+
+class Explore(Section):
+    share: StrictFloat = Field(ge=0.0, le=0.5)
+    """The share of a list's places that go to new or uncertain items; 0 is none."""
+    prior: StrictFloat = Field(default=2.0, ge=0.5)
+    """How many outcomes the ranker's probability is worth: what was shown and what came of it
+    weighs against it."""
+    candidates: StrictInt = Field(default=50, ge=1, le=500)
+    """How many items are drawn from, the most uncertain ones."""
+
+
+Exploring = Annotated[StrictFloat, Field(ge=0.0, le=0.5)] | Explore
+"""A share, or a share with how it is explored."""
+
+
+def exploration_of(setting: float | Explore | None) -> Explore | None:
+    """The setting in full; None where nothing is explored."""
+    if setting is None:
+        return None
+    full = setting if isinstance(setting, Explore) else Explore(share=setting)
+    return full if full.share > 0 else None
 
 
 class Task(Section):
@@ -65,6 +87,9 @@ class Task(Section):
     """Strength of maximal marginal relevance by label: 0 is by score alone."""
     diversity_by: Name | None = None
     """The label that items should differ in; the first label of the kind when absent."""
+    explore: Exploring | None = None
+    """The share of places that go to new or uncertain items in lists that are recorded, such as
+    `0.1`; none when absent. Needs a `goal`."""
     exclude: dict[Name, Values] = {}
     """Never show items whose label has one of these values."""
     cap: Cap | None = None

@@ -15,6 +15,7 @@ from recprism.serve.access import Gate
 from recprism.serve.document import describe
 from recprism.serve.envelope import HEADER, Envelope
 from recprism.serve.faults import add_handlers
+from recprism.serve.learner import Learner
 from recprism.serve.routes import ROUTERS
 from recprism.serve.service import Service
 from recprism.serve.settings import Settings
@@ -64,7 +65,7 @@ def create_app(engine: Engine | None, store: Store, settings: Settings | None = 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    work = [asyncio.create_task(service.recorder.run())]
+    work = [asyncio.create_task(one.run()) for one in (service.recorder, Learner(service))]
     if service.settings.directory is not None:
         work.append(asyncio.create_task(Watcher(service, service.settings.directory).run()))
     try:

@@ -37,13 +37,13 @@ def count_outcomes(store: Store, since: datetime, window: timedelta | None) -> d
     `window` None joins by request alone, for projects whose events are on another clock.
     """
     cells: dict[Cell, Tally] = defaultdict(Tally)
-    for user in _everyone(store):
+    for user in everyone(store):
         shown = store.impressions_of(user, since)
         if not shown:
             continue
         for one in shown:
             cells[_cell(one)].shows += 1
-        for one, action in _followed(shown, store.events_of(user), window):
+        for one, action in followed(shown, store.events_of(user), window):
             cells[_cell(one)].actions[action] += 1
     return dict(cells)
 
@@ -64,7 +64,7 @@ def as_rows(cells: dict[Cell, Tally]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-int(row["shows"]), str(row["task"]), str(row["slot"])))
 
 
-def _followed(
+def followed(
     shown: Sequence[Impression], events: Iterable[Event], window: timedelta | None
 ) -> set[tuple[Impression, str]]:
     """Shows of one user and the actions that followed them, each pair once."""
@@ -73,15 +73,16 @@ def _followed(
         of_item[one.kind, one.item].append(one)
     found = set()
     for event in events:
-        match = _match(of_item.get((event.kind, event.item), ()), event, window)
+        match = find_show(of_item.get((event.kind, event.item), ()), event, window)
         if match is not None:
             found.add((match, event.action))
     return found
 
 
-def _match(
+def find_show(
     shown: Sequence[Impression], event: Event, window: timedelta | None
 ) -> Impression | None:
+    """The show, of those that an event could follow, that it belongs to; None for none."""
     if event.request_id is not None:
         return next((one for one in shown if one.request_id == event.request_id), None)
     if window is None or event.time is None:
@@ -90,7 +91,8 @@ def _match(
     return max(before, key=lambda one: one.time, default=None)
 
 
-def _everyone(store: Store) -> Iterator[str]:
+def everyone(store: Store) -> Iterator[str]:
+    """All users that a store knows."""
     last = ""
     while page := store.people(last, PAGE):
         yield from page

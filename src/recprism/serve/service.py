@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from fastapi import Request
 
 from recprism.engine import Engine, open_engine
+from recprism.engine.exploring import Tallies
 from recprism.serve.faults import unavailable
 from recprism.serve.metrics import Metrics
 from recprism.serve.recorder import Recorder
@@ -42,6 +43,7 @@ class Service:
         self.recorder = Recorder(store, self.metrics)
         self.changed = asyncio.Event()
         self.erasing = asyncio.Lock()
+        self._tallies: Tallies = {}
         self._engine: Engine | None = None
         self._computing = ThreadPoolExecutor(settings.threads, "compute")
         self._keeping = ThreadPoolExecutor(STORE_THREADS, "store")
@@ -62,12 +64,21 @@ class Service:
 
     def adopt(self, engine: Engine) -> None:
         """Answer with this engine from now on; requests at work keep the one they began with."""
-        engine.recorder = self.recorder.put
-        engine.watch = self.metrics
+        for one in (engine, *engine.others.values()):
+            one.recorder = self.recorder.put
+            one.watch = self.metrics
+            one.tallies = self._tallies
         if engine.door is not None:
             engine.door.on_outcome = self.metrics.asked
         self._engine = engine
         self.metrics.serving(engine.artifact_id)
+
+    def learn(self, tallies: Tallies) -> None:
+        """Explore with these tallies from now on."""
+        self._tallies = tallies
+        if self._engine is not None:
+            for one in (self._engine, *self._engine.others.values()):
+                one.tallies = tallies
 
     def open_beside(self, old: Engine | None) -> Engine:
         """The engine of the artifact that the project serves now, over the same store."""

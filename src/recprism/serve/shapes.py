@@ -186,6 +186,8 @@ class AnswerOut(Out):
     llm: Literal["off", "used", "deadline", "budget", "unavailable"]
     lists: dict[str, ListOut]
     wish: dict[str, Any] | None = None
+    experiments: dict[str, str] | None = None
+    """The arm of each experiment that some list is part of."""
 
 
 class Near(Out):
@@ -322,6 +324,66 @@ class OutcomeRow(Out):
 class OutcomesOut(Out):
     since: str
     rows: list[OutcomeRow]
+
+
+class RateOut(Out):
+    value: float | None
+    low: float
+    high: float
+
+
+class RatesOut(Out):
+    per_show: RateOut | None
+    per_user: RateOut
+
+
+class OutcomeOut(RatesOut):
+    shows: int
+    """Shows that it followed."""
+    users: int
+    """Users to whom it happened at least once."""
+    difference: RatesOut | None
+    """Rates less those of the first arm."""
+
+
+class ArmOut(Out):
+    arm: str
+    users: int
+    shows: int
+    outcomes: dict[str, OutcomeOut]
+    """By `goal` and `click`."""
+
+
+class ArmsOfTask(Out):
+    task: str
+    goal: str | None
+    arms: list[ArmOut]
+
+
+class ArmSize(Out):
+    arm: str
+    weight: float
+    users: int
+
+
+class SampleRatioOut(Out):
+    p: float | None
+    """How often chance alone splits users as unevenly; null without users."""
+    expected: list[float]
+    warning: str | None
+
+
+class ExperimentOut(Out):
+    name: str
+    share: float
+    arms: list[ArmSize]
+    sample_ratio: SampleRatioOut
+    tasks: list[ArmsOfTask]
+
+
+class ExperimentsOut(Out):
+    since: str
+    experiments: list[ExperimentOut]
 
 
 class Health(Out):

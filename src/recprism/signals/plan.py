@@ -26,7 +26,8 @@ class TaskPlan:
     `underlying` [len(kind)] is what each item stands for (an ad for its product, else itself).
     `funnel` are the actions that lead to the goal, in order, on the kind of the goal.
     `formula` orders the list where the task has a `score`. `beside` is the same task for items
-    that came after training, None where there are none.
+    that came after training, None where there are none. `experiment` and `arm` say which one the
+    list of this request is part of.
     """
 
     name: str
@@ -39,6 +40,8 @@ class TaskPlan:
     funnel: tuple[int, ...] = ()
     formula: Formula | None = None
     beside: TaskPlan | None = None
+    experiment: str | None = None
+    arm: str | None = None
 
     @property
     def actions(self) -> tuple[int, ...]:

@@ -49,7 +49,11 @@ class AddResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impression:
-    """An item that was shown to a user, in which request, list and place, by which artifact."""
+    """An item that was shown to a user, in which request, list and place, by which artifact.
+
+    `propensity` is the probability with which this request showed the item in this list: 1 where
+    nothing was left to chance. `experiment` and `arm` say which experiment the list was part of.
+    """
 
     user: str
     time: datetime
@@ -60,6 +64,9 @@ class Impression:
     position: int
     slot: str | None = None
     artifact: str | None = None
+    propensity: float = 1.0
+    experiment: str | None = None
+    arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -258,6 +258,9 @@ def impressions_in(answer: Answer, now: datetime) -> Iterator[Impression]:
                 position=position,
                 slot=item.slot,
                 artifact=answer.artifact,
+                propensity=item.propensity,
+                experiment=ranked.experiment,
+                arm=ranked.arm,
             )
 
 

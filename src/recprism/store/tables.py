@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -40,7 +41,7 @@ from recprism.store.records import (
 )
 from recprism.store.store import Sound
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 IDENTITY: Final = "identity"
 """The row of `about` that tells a store from every other."""
 
@@ -75,6 +76,9 @@ impressions = Table(
     Column("position", Integer, nullable=False),
     Column("slot", Text),
     Column("artifact", Text),
+    Column("propensity", Float, nullable=False, server_default="1"),
+    Column("experiment", Text),
+    Column("arm", Text),
     Index("impressions_of", "user", "time", "arrival"),
 )
 people = Table(
@@ -167,15 +171,30 @@ def event_of(row: Row[Any]) -> Event:
     return read_event(row.content, from_us(row.time), row.key)
 
 
+_SHOWN = (
+    "user",
+    "request_id",
+    "task",
+    "kind",
+    "item",
+    "position",
+    "slot",
+    "artifact",
+    "propensity",
+    "experiment",
+    "arm",
+)
+
+
 def impression_row(shown: Impression) -> dict[str, Any]:
     """An impression as a row."""
-    names = ("user", "request_id", "task", "kind", "item", "position", "slot", "artifact")
-    return {"time": to_us(shown.time), **{name: getattr(shown, name) for name in names}}
+    return {"time": to_us(shown.time), **{name: getattr(shown, name) for name in _SHOWN}}
 
 
 def impression_of(row: Row[Any]) -> Impression:
     """The impression of a whole row, by place: asking a row by name takes five times as long."""
-    _, user, time, request_id, task, kind, item, position, slot, artifact = tuple(row)
+    _, user, time, request_id, task, kind, item, position, slot, artifact, *chance = tuple(row)
+    propensity, experiment, arm = chance
     return Impression(
         user=user,
         time=from_us(time),
@@ -186,6 +205,9 @@ def impression_of(row: Row[Any]) -> Impression:
         position=position,
         slot=slot,
         artifact=artifact,
+        propensity=propensity,
+        experiment=experiment,
+        arm=arm,
     )
 
 

@@ -182,6 +182,12 @@ class StoreKit:
         store.record_impressions(an_answer("u1", ["milk"]), NOW)
         assert [i.artifact for i in store.impressions_of("u1", NOW)] == ["a1"]
 
+    def test_an_impression_knows_how_likely_it_was(self, store: Store) -> None:
+        chance = an_impression(propensity=1 / 3, experiment="fresh", arm="exploring")
+        store.reserve([an_impression(), chance], {})
+        assert store.impressions_of("u1", NOW) == [an_impression(), chance]
+        assert an_impression().propensity == 1.0
+
     def test_threads_lose_nothing(self, store: Store) -> None:
         def write(number: int) -> None:
             for n in range(20):

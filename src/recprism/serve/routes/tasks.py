@@ -52,8 +52,8 @@ async def tasks(request: Request) -> Response:
     openapi_extra={"requestBody": CHANGES},
 )
 async def change_task(request: Request, name: str) -> Response:
-    """Change size, cap, rules, diversity, score or slots of a task, for all workers, without
-    training. Other workers follow within a second."""
+    """Change size, cap, rules, diversity, exploration, score or slots of a task, for all workers,
+    without training. Other workers follow within a second."""
     service = service_of(request)
     task = id_in_path(request, "name", name)
     changes = await read_json(request)
