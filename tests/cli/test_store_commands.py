@@ -96,10 +96,10 @@ def test_an_old_store_is_refused_until_it_is_migrated(project: Project, file: Pa
     old_store(store)
     refused = run("events", "add", project.path, file)
     assert refused.exit_code == 2
-    assert "has schema version 1, this RecPrism needs 3. Run `recprism store mig" in refused.stderr
+    assert "has schema version 1, this RecPrism needs 4. Run `recprism store mig" in refused.stderr
     assert run("train", project.path).exit_code == 2
     assert document("store", "migrate", project.path)["found"] == 1
-    assert "is at version 3." in run("store", "migrate", project.path).stdout
+    assert "is at version 4." in run("store", "migrate", project.path).stdout
     assert run("events", "add", project.path, file).exit_code == 0
     assert len(events_of(project, "u1")) == 2
 
@@ -137,7 +137,7 @@ def test_a_project_may_keep_its_store_in_postgres(
     monkeypatch.setenv(URL_VARIABLE, postgres.fresh_url())
     assert run("events", "add", project.path, file).exit_code == 0
     assert len(events_of(project)) == 1
-    assert document("store", "migrate", project.path)["found"] == 3
+    assert document("store", "migrate", project.path)["found"] == 4
     refused = run("store", "backup", project.path, file)
     assert "`pg_dump` makes a backup" in refused.stderr
     assert postgres.password not in refused.stderr
