@@ -137,7 +137,7 @@ def test_a_project_may_keep_its_store_in_postgres(
     monkeypatch.setenv(URL_VARIABLE, postgres.fresh_url())
     assert run("events", "add", project.path, file).exit_code == 0
     assert len(events_of(project)) == 1
-    assert document("store", "migrate", project.path)["found"] == 2
+    assert document("store", "migrate", project.path)["found"] == 3
     refused = run("store", "backup", project.path, file)
     assert "`pg_dump` makes a backup" in refused.stderr
     assert postgres.password not in refused.stderr
