@@ -226,3 +226,15 @@ def test_items_come_and_go_while_lists_are_made(live: Engine, other: Engine) -> 
     live.store.delete_item("products", "n1", NOW)
     assert {"n0", "n2", "n3"} < {*products(other)}
     assert not {"n1", MILK} & {*products(other)}
+
+
+def test_an_item_that_names_an_erased_person_is_gone_for_every_engine(
+    live: Engine, other: Engine
+) -> None:
+    someone = "somebody-with-a-long-id"
+    put(live, "letter", ItemSaid(text=f"a letter from {someone}"))
+    put(live)
+    assert {"letter", "goat"} < {*products(other)}
+    live.store.erase(someone, "digest", NOW)
+    assert "letter" not in products(other)
+    assert "goat" in products(other)
