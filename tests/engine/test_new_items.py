@@ -15,6 +15,7 @@ from recprism.project.schema import Cap
 from recprism.records import DISMISS, Event
 from recprism.store import MemoryStore
 from recprism.testing.shops import MILK, MILK_BUYER, shop_products
+from recprism.testing.stores import together
 
 pytestmark = pytest.mark.slow
 
@@ -207,3 +208,33 @@ def test_a_store_that_is_away_has_no_news(live: Engine, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(live.store, "items_after", away)
     assert "goat" in products(live, None)
+
+
+def test_items_come_and_go_while_lists_are_made(live: Engine, other: Engine) -> None:
+    made = [live.new_item("products", f"n{n}", ItemSaid(text=f"tea {n}")) for n in range(4)]
+
+    def work(number: int) -> None:
+        for n in range(12):
+            if number == 0:
+                live.store.put_item(made[n % 4])
+            elif number == 1:
+                live.store.delete_item("products", ("n1", MILK)[n % 2], NOW)
+            else:
+                check_answer(other.recommend("u05"), SIZES)
+
+    together(4, work)
+    live.store.delete_item("products", "n1", NOW)
+    assert {"n0", "n2", "n3"} < {*products(other)}
+    assert not {"n1", MILK} & {*products(other)}
+
+
+def test_an_item_that_names_an_erased_person_is_gone_for_every_engine(
+    live: Engine, other: Engine
+) -> None:
+    someone = "somebody-with-a-long-id"
+    put(live, "letter", ItemSaid(text=f"a letter from {someone}"))
+    put(live)
+    assert {"letter", "goat"} < {*products(other)}
+    live.store.erase(someone, "digest", NOW)
+    assert "letter" not in products(other)
+    assert "goat" in products(other)

@@ -40,7 +40,7 @@ from recprism.signals.newcomers import NEAR, Newcomers
 from recprism.signals.plan import TaskPlan
 from recprism.signals.plan import with_newcomers as plan_with_newcomers
 from recprism.signals.taste import top
-from recprism.store import ItemStore, StoredItem
+from recprism.store import PEOPLE, ItemStore, StoredItem
 
 _PAGE = 1_000
 _PAUSE_S = 1.0
@@ -117,10 +117,23 @@ class ItemLog:
         while page := self._store.items_after(last, _PAGE):
             last = page[-1][0]
             changed |= {(item.kind, item.id): item for _, item in page}
+        known = self.items
+        if any(item.is_deleted and item.kind == PEOPLE for item in changed.values()):
+            # Items may have gone with an erased person, without a trace of their own.
+            known, changed = {}, self._all(last)
         if changed:
-            left = {key: one for key, one in self.items.items() if key not in changed}
+            left = {key: one for key, one in known.items() if key not in changed}
             self.items = left | changed  # what changed last comes last
         self._last = last
+
+    def _all(self, last: int) -> dict[tuple[str, str], StoredItem]:
+        """Everything up to a change; later ones come with the next request."""
+        found: dict[tuple[str, str], StoredItem] = {}
+        at = 0
+        while at < last and (page := self._store.items_after(at, _PAGE)):
+            at = page[-1][0]
+            found |= {(item.kind, item.id): item for _, item in page}
+        return found
 
 
 class Views:

@@ -2,6 +2,7 @@
 
 from recprism.store.erased import Erasures
 from recprism.store.memory import MemoryStore
+from recprism.store.mentions import PEOPLE
 from recprism.store.opening import open_project_store, open_store, project_database
 from recprism.store.records import (
     AddResult,
@@ -23,6 +24,7 @@ from recprism.store.sqlite import SqliteFile
 from recprism.store.store import EventStore, ItemStore, KeyStore, PeopleStore, ShowStore, Store
 
 __all__ = [
+    "PEOPLE",
     "AddResult",
     "ApiKey",
     "Erasures",

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 
 from recprism.records import Answer, Event
-from recprism.store.mentions import event_without, is_about, is_item_about
+from recprism.store.mentions import PEOPLE, event_without, is_about, is_item_about, trace_of
 from recprism.store.records import (
     AddResult,
     ApiKey,
@@ -119,7 +119,7 @@ class MemoryStore:
                     shown for shown in self._all_shown() if not is_about(shown, user)
                 ),
                 "people": int(self._people.pop(user, None) is not None),
-                "mentions": self._scrub(user) + self._remove_items(user),
+                "mentions": self._scrub(user) + self._remove_items(user, digest, now),
             }
             self._erased[digest] = now
             return removed
@@ -239,11 +239,14 @@ class MemoryStore:
                 n += 1
         return n
 
-    def _remove_items(self, user: str) -> int:
+    def _remove_items(self, user: str, digest: str, now: datetime) -> int:
         """Drop the items that are or name a user; how many there were."""
         gone = [key for key, (_, item) in self._items.items() if is_item_about(item, user)]
         for key in gone:
             del self._items[key]
+        if gone:
+            self._item_arrivals += 1
+            self._items[PEOPLE, digest] = self._item_arrivals, trace_of(digest, now)
         return len(gone)
 
     def _all_shown(self) -> list[Impression]:

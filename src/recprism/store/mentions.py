@@ -9,6 +9,7 @@ be a store.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from recprism.records import Event
@@ -52,6 +53,14 @@ def is_about(shown: Impression, user: str) -> bool:
         return True
     texts = (shown.user, shown.request_id, shown.task, shown.kind, shown.item, shown.slot or "")
     return is_telling(user) and any(user in text for text in texts)
+
+
+def trace_of(digest: str, now: datetime) -> StoredItem:
+    """What stays where items went with an erased person: a deletion that names nobody.
+
+    It tells whoever read the changes of items before to read all of them again.
+    """
+    return StoredItem(kind=PEOPLE, id=digest, changed=now, is_deleted=True)
 
 
 def is_item_about(item: StoredItem, user: str) -> bool:

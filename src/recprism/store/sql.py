@@ -23,6 +23,7 @@ from recprism.errors import StoreError
 from recprism.records import Answer, Event
 from recprism.store import erasing, showing
 from recprism.store.database import Database
+from recprism.store.mentions import trace_of
 from recprism.store.records import (
     AddResult,
     ApiKey,
@@ -189,7 +190,10 @@ class SqlStore:
         with self._reading() as connection:
             found = erasing.find_traces(connection, self.database, user) if connection else None
         with self._writing("events", "items", f"shows:{user}", f"person:{user}") as connection:
-            removed = erasing.remove(connection, user, found or erasing.Traces())
+            found = found or erasing.Traces()
+            removed = erasing.remove(connection, user, found)
+            if found.items:
+                _put_item(connection, trace_of(digest, now))
             connection.execute(delete(erasures).where(erasures.c.digest == digest))
             connection.execute(insert(erasures), {"digest": digest, "time": to_us(now)})
         self._wipe(events.name, impressions.name, people.name, items.name, user=user)
@@ -221,10 +225,8 @@ class SqlStore:
 
     def put_item(self, item: StoredItem) -> None:
         check_item(item)
-        same = (items.c.kind == item.kind) & (items.c.item == item.id)
         with self._writing("items") as connection:
-            connection.execute(delete(items).where(same))
-            connection.execute(insert(items), item_row(item))
+            _put_item(connection, item)
 
     def delete_item(self, kind: str, item: str, now: datetime) -> None:
         self.put_item(StoredItem(kind=kind, id=item, changed=now, is_deleted=True))
@@ -366,6 +368,12 @@ def check_version(name: str, found: int) -> None:
             f"`{name}` has schema version {found}, this RecPrism needs {SCHEMA_VERSION}. "
             "Run `recprism store migrate` on the project; nothing is lost."
         )
+
+
+def _put_item(connection: Connection, item: StoredItem) -> None:
+    same = (items.c.kind == item.kind) & (items.c.item == item.id)
+    connection.execute(delete(items).where(same))
+    connection.execute(insert(items), item_row(item))
 
 
 def _contents(connection: Connection, keys: Sequence[str]) -> dict[str, str]:

@@ -456,10 +456,18 @@ class StoreKit:
         store.put_item(an_item("letter", text=f"from {someone}"))
         store.put_item(an_item("milk"))
         assert store.erase(someone, "d", NOW)["mentions"] == 2
-        assert [one.id for _, one in store.items_after(0, 9)] == ["milk"]
+        found = [one for _, one in store.items_after(0, 9)]
+        assert [(one.kind, one.id, one.is_deleted) for one in found] == [
+            ("products", "milk", False),
+            ("people", "d", True),
+        ]
         last = store.items_after(0, 9)[-1][0]
         store.put_item(an_item("eggs"))
         assert [one.id for _, one in store.items_after(last, 9)] == ["eggs"]
+        store.put_item(an_item(someone, kind="people"))
+        assert store.erase(someone, "d", NOW)["mentions"] == 1
+        assert store.erase(someone, "d", NOW)["mentions"] == 0
+        assert [one.id for _, one in store.items_after(0, 9)] == ["milk", "eggs", "d"]
 
     def test_no_change_of_an_item_is_missed(self, store: Store) -> None:
         def put(number: int) -> None:

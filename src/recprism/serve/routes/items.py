@@ -35,8 +35,8 @@ async def put(request: Request, kind: str, id: str) -> Response:
     asked = await read_body(request, ItemRequest)
     said = ItemSaid(**dict(asked))
     engine = service.engine
-    made = await service.compute(engine.new_item, named, item, said)
-    await service.keep(service.store.put_item, made)
+    # Whatever this takes (seconds, for the first guess of a label), lists do not wait in line.
+    made = await service.keep(engine.put_item, named, item, said)
     return as_json(
         {
             "kind": named,
