@@ -44,6 +44,7 @@ bench: $(VENV)/.stamp-dev
 docs: $(VENV)/.stamp-dev
 	$(PYTHON) -m recprism.project.reference
 	$(PYTHON) -m recprism.cli.reference
+	$(PYTHON) -m recprism.serve.reference
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-torch pyproject.toml
 	$(PIP) install --quiet --editable '.[train,demo]'
