@@ -939,6 +939,12 @@ export interface components {
                 [key: string]: string | number | components["schemas"]["Viewed"];
             };
             /**
+             * Events
+             * @description What if the user had done this: counts for this answer only; nothing is kept or recorded.
+             * @default []
+             */
+            events?: components["schemas"]["SupposedEvent"][];
+            /**
              * Explain
              * @description Whether each item comes with a reason.
              * @default true
@@ -1184,6 +1190,35 @@ export interface components {
             section: string;
             /** Source */
             source: string;
+        };
+        /** SupposedEvent */
+        SupposedEvent: {
+            /** Action */
+            action: string;
+            /**
+             * Context
+             * @description What was known at the moment, such as the store.
+             * @default {}
+             */
+            context?: {
+                [key: string]: string;
+            };
+            /** Item */
+            item: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Time
+             * @description ISO 8601; the moment of the request when absent. What lies after it does not count.
+             * @default null
+             */
+            time?: string | null;
+            /**
+             * Value
+             * @description An amount, such as the price.
+             * @default null
+             */
+            value?: number | null;
         };
         /** TaskOut */
         TaskOut: {

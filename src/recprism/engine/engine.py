@@ -115,6 +115,7 @@ class Engine:
         query: str | None = None,
         context: Mapping[str, Any] | None = None,
         at: datetime | str | None = None,
+        events: Sequence[Event] = (),
         record: bool = False,
         explain: bool = True,
     ) -> Answer:
@@ -122,15 +123,18 @@ class Engine:
 
         `user` None or unknown gives the cold-start lists. `size` replaces the sizes of the project
         file. `query` is a wish in any language; `context` names the store and the like, and
-        `viewing` an item. `at` asks as of another moment (naive on the clock of the sources). With
-        `record`, what is shown is remembered, at the real time in UTC. A list shorter than asked
+        `viewing` an item. `at` asks as of another moment (naive on the clock of the sources).
+        `events` are supposed: they count for this answer as if `user` had done them, whatever user
+        they name, and are not kept. With `record`, and without such events, what is shown is
+        remembered, at the real time in UTC. A list shorter than asked
         says why. With the role `compose` on, the language model puts the lists in order by its
         deadline. `llm` of the answer is the most telling state of all that was asked of the model
         for it (`recprism.llm.most_telling`).
 
-        Raises `UnknownName` for a task or context, `UsageError` for a size, time or query that
-        cannot be meant.
+        Raises `UnknownName` for a task or context, or for a kind or action of `events`, and
+        `UsageError` for a size, time, query or supposed item that cannot be meant.
         """
+        record = record and not events
         # A wish says what to show; nothing is tried out then, nor where nobody will know.
         parts = parts_of(self.experiments, user) if record and query is None else []
         other = self._other(parts)
@@ -147,7 +151,8 @@ class Engine:
         if read is not None:
             plans = wished_first(plans, read.intent, chosen=tasks is not None)
         stop_watch.end("wish")
-        asked = {"context": context, "wish": applied.vector, "barred": applied.barred}
+        asked: dict[str, Any] = {"context": context, "events": events}
+        asked |= {"wish": applied.vector, "barred": applied.barred}
         state = self._state(view, user, at, **asked)
         now, request_id = datetime.now(UTC).replace(tzinfo=None), new_request_id()
         shows = None

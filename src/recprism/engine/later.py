@@ -7,7 +7,7 @@ origin, only the asked user's events are folded in; statistics over others stay 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from recprism.data.dataset import (
 )
 from recprism.data.live import LiveEvents
 from recprism.data.times import from_micros, to_micros
+from recprism.errors import UnknownItem, UnknownName
 from recprism.model import Model
 from recprism.records import DISMISS, Event
 from recprism.store import Mark, Store
@@ -162,8 +163,34 @@ class FromStore:
             events = [event for event in events if event.action != DISMISS]
             events += [event for event in earlier if event.action == DISMISS]
             events.sort(key=lambda event: event.time or datetime.min)
+        return self._coded(events, before, is_now, catalog or self._catalog)
+
+    def what_if(
+        self, events: Sequence[Event], before: int, *, is_now: bool, catalog: Catalog | None = None
+    ) -> OwnEvents | None:
+        """Events that nobody did, as if the asker had done them before a moment; a time that is
+        missing is that moment. What lies after it does not count.
+
+        Raises `UnknownName` for a kind or action, `UnknownItem` for an item.
+        """
         known = catalog or self._catalog
-        found = (self._row(event, before, is_now, known) for event in events)
+        for event in events:
+            if event.kind not in known.kinds:
+                raise UnknownName("kind", event.kind, known.kinds)
+            if known.index(event.kind, event.item) == UNKNOWN:
+                raise UnknownItem(event.kind, event.item, len(known.kinds[event.kind]))
+            if event.action != DISMISS and event.action not in self._actions:
+                raise UnknownName("action", event.action, [*self._actions, DISMISS])
+        moment = from_micros(before - 1)
+        timed = [replace(event, time=event.time or moment) for event in events]
+        timed.sort(key=lambda event: event.time or moment)
+        return self._coded(timed, before, is_now, known)
+
+    def _coded(
+        self, events: Sequence[Event], before: int, is_now: bool, catalog: Catalog
+    ) -> OwnEvents | None:
+        """Events in the order of time, in codes; None when none of them counts."""
+        found = (self._row(event, before, is_now, catalog) for event in events)
         rows = [row for row in found if row is not None]
         if not rows:
             return None

@@ -21,6 +21,7 @@ from recprism.engine.titles import find_item
 from recprism.errors import UnknownName, UsageError
 from recprism.model import Model
 from recprism.profiles.state import UserState, usual_context
+from recprism.records import Event
 
 _NOTHING = OwnEvents(
     np.zeros(0, np.int32),
@@ -77,19 +78,23 @@ class States:
         barred: BoolArray | None = None,
         catalog: Catalog | None = None,
         hidden: BoolArray | None = None,
+        events: Sequence[Event] = (),
     ) -> UserState:
         """The state of `user` (None: a stranger) at `at`, with what a wish came to.
 
         `catalog` has items that came after training, `hidden` are those that were deleted since.
+        `events` count as done by whoever asks, for this once; not for people who want no personal
+        lists.
 
         With `is_now`, `at` is the present, and all that the store holds lies before it. What counts
         of whom is up to `Standings`.
 
         Raises `UnknownName` for a context that the project does not have, `UsageError` for a value
-        of it, or a viewed item, that nobody knows.
+        of it, or a viewed item, that nobody knows; and what `FromStore.what_if` raises.
         """
         model = self._model
         standing = self._standings.of(user)
+        may_suppose = user is None or standing.user is not None
         user, user_idx = standing.user, standing.user_idx
         parts = [OwnEvents.of(model.events, model.events.span(user_idx, at))]
         if user is not None:
@@ -98,7 +103,12 @@ class States:
         live = None
         if user is not None and self._live is not None:
             live = self._live.of(user, at, is_now=is_now, catalog=catalog)
-        own = OwnEvents.join(parts if live is None else [*parts, live])
+        supposed = None
+        if events and self._live is not None:
+            supposed = self._live.what_if(events, at, is_now=is_now, catalog=catalog)
+        parts += [live] if live is not None else []
+        parts += [supposed] if supposed is not None and may_suppose else []
+        own = OwnEvents.join(parts)
         if standing.since is not None:
             own = own.take(own.time >= standing.since)
         dismissed = own.action == DISMISSED

@@ -31,6 +31,18 @@ class Viewed(Shape):
     id: Id
 
 
+class SupposedEvent(Shape):
+    kind: Id
+    item: Id
+    action: Id
+    time: str | None = Field(default=None, max_length=40)
+    """ISO 8601; the moment of the request when absent. What lies after it does not count."""
+    value: float | None = None
+    """An amount, such as the price."""
+    context: dict[str, str] = Field(default={}, max_length=50)
+    """What was known at the moment, such as the store."""
+
+
 class ListsRequest(Shape):
     user: Id | None = None
     """Whose lists; without one, lists for somebody unknown."""
@@ -46,6 +58,8 @@ class ListsRequest(Shape):
     """Whether each item comes with a reason."""
     at: str | None = Field(default=None, max_length=40)
     """Ask as of another moment (ISO 8601); nothing is recorded then."""
+    events: list[SupposedEvent] = Field(default=[], max_length=100)
+    """What if the user had done this: counts for this answer only; nothing is kept or recorded."""
     record: bool = True
     """Whether to remember what is shown, which caps and outcomes count."""
 

@@ -6,21 +6,27 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from recprism.data.times import from_micros, parse_time
 from recprism.engine import Engine
 from recprism.errors import UnknownName
+from recprism.records import Event
 from recprism.serve.access import needs
 from recprism.serve.answering import json_bytes
 from recprism.serve.document import body_of
 from recprism.serve.faults import Refused, refusal_of
 from recprism.serve.reading import read_body
 from recprism.serve.service import service_of
-from recprism.serve.shapes import AnswerOut, ListsRequest, Viewed
+from recprism.serve.shapes import AnswerOut, ListsRequest, SupposedEvent, Viewed
 
 router = APIRouter(tags=["lists"], dependencies=[Depends(needs("reader"))])
 EXAMPLES = {
     "everything for a user": {"user": "1029"},
     "two lists": {"user": "1029", "tasks": ["products", "coupons"], "size": 5},
     "a wish": {"user": "1029", "tasks": ["products"], "query": "something for a picnic"},
+    "what if": {
+        "user": "1029",
+        "events": [{"kind": "products", "item": "1082185", "action": "purchase"}],
+    },
     "a stranger in a store": {"context": {"store": "367"}, "explain": False},
 }
 
@@ -47,12 +53,20 @@ def recommend(engine: Engine, asked: ListsRequest) -> bytes:
             query=asked.query,
             context=context_of(asked.context),
             at=asked.at,
+            events=[supposed_of(asked.user, event) for event in asked.events],
             record=asked.record and asked.at is None,
             explain=asked.explain,
         )
     except UnknownName as error:
         raise _placed(error, asked.tasks or []) from None
     return orjson.dumps(answer.to_dict())
+
+
+def supposed_of(user: str | None, event: SupposedEvent) -> Event:
+    """An event of a request, which nobody did, as the engine takes it. Raises `UsageError`."""
+    time = None if event.time is None else from_micros(parse_time(event.time))
+    about = event.model_dump(exclude={"time"})
+    return Event(user=user or "", time=time, **about)
 
 
 def context_of(given: dict[str, str | int | Viewed]) -> dict[str, object]:
