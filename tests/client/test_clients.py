@@ -72,6 +72,13 @@ def test_a_program_asks_sends_and_asks_again(own: tuple[str, str]) -> None:
         assert client.classify("products", "goat milk")["kind"] == "products"
 
 
+def test_supposed_events_move_a_list_and_are_kept_nowhere(own: tuple[str, str]) -> None:
+    supposed = Event(user="nobody yet", kind="products", item="p57", action="purchase", value=2.5)
+    with recprism.Client(own[0]) as client:
+        assert not client.lists(supposed.user, ["products"], events=[supposed]).cold
+        assert client.lists(supposed.user, ["products"], record=False).cold
+
+
 def test_items_come_and_go(own: tuple[str, str]) -> None:
     with recprism.Client(own[0]) as client:
         made = client.put_item("products", "a/new one", "goat milk", labels={"family": "milk"})

@@ -55,11 +55,14 @@ class AsyncClient:
         query: str | None = None,
         context: Mapping[str, Any] | None = None,
         at: str | None = None,
+        events: Sequence[Event] = (),
         explain: bool = True,
         record: bool = True,
     ) -> AnswerOut:
-        """Several lists with reasons, as `Engine.recommend` gives them."""
-        call = calls.lists(user, tasks, size, query, context, at, explain=explain, record=record)
+        """Several lists with reasons, as `Engine.recommend` gives them; `events` are supposed."""
+        call = calls.lists(
+            user, tasks, size, query, context, at, events, explain=explain, record=record
+        )
         return await self._run(call)
 
     async def ask(

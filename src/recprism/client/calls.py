@@ -120,14 +120,23 @@ def lists(
     query: str | None,
     context: Mapping[str, Any] | None,
     at: str | None,
+    events: Sequence[Event],
     *,
     explain: bool,
     record: bool,
 ) -> Call[AnswerOut]:
     body = _given(user=user, tasks=tasks, size=size, query=query, context=context, at=at)
     body |= {"explain": explain, "record": record}
+    if events:
+        body["events"] = [_supposed(event) for event in events]
     # Recorded twice, a list would count twice for caps.
     return Call(AnswerOut, "POST", "/v1/lists", body, is_safe=not record)
+
+
+def _supposed(event: Event) -> dict[str, Any]:
+    """An event that nobody did, as the service takes it."""
+    names = ("kind", "item", "action", "time", "value", "context")
+    return {name: value for name, value in row_of(event).items() if name in names}
 
 
 def ask(
