@@ -20,7 +20,7 @@ from recprism.store import SqliteFile, SqlStore
 from recprism.testing.stores import NOW, an_event
 
 WRITER = """
-import sys
+import os, sys
 from datetime import datetime
 from recprism.records import Event
 from recprism.store import SqliteFile, SqlStore
@@ -35,7 +35,7 @@ while number < end:
     result = store.add_events(events, datetime(2017, 12, 1))
     assert result.accepted + result.duplicates == batch
     number += batch
-    print(number, flush=True)
+    os.write(1, f"{number}\\n".encode())  # in one piece, whenever the kill comes
 store.close()
 """
 
