@@ -14,7 +14,7 @@ from recprism.ranker import harvest as harvest_module
 from recprism.ranker.features import FeatureSpec
 from recprism.ranker.harvest import (
     LIFE_WEEKS,
-    MOST_DAYS,
+    MOST_A_DAY,
     WEEK_US,
     Mode,
     Part,
@@ -175,16 +175,17 @@ def test_a_kept_snapshot_is_not_taken_for_one_a_microsecond_later(
         np.testing.assert_array_equal(array, wanted[name])
 
 
-def test_many_goal_days_of_a_snapshot_are_drawn_from(
+def test_of_many_users_with_a_goal_on_a_day_some_are_drawn(
     shop: SignalShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = Part("coupons", CUT, "days")
     harvest(shop.prepared, tmp_path / "all", [part])
     everything = load_part(tmp_path / "all", part)
-    monkeypatch.setattr(harvest_module, "MOST_DAYS", 3)
+    assert int(np.unique(everything.time, return_counts=True)[1].max()) in range(2, MOST_A_DAY)
+    monkeypatch.setattr(harvest_module, "MOST_A_DAY", 1)
     harvest(shop.prepared, tmp_path / "some", [part])
     drawn = load_part(tmp_path / "some", part)
-    assert len(drawn) == 3 < len(everything) <= MOST_DAYS
+    assert sorted(drawn.time.tolist()) == np.unique(everything.time).tolist()
     assert set(zip(drawn.user, drawn.time, strict=True)) <= set(
         zip(everything.user, everything.time, strict=True)
     )

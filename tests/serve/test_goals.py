@@ -53,13 +53,19 @@ def test_shows_older_than_the_horizon_and_their_goals_are_counted(trained_shop: 
     show(store, "b", "products", "p01", "r3", 3)  # may still be bought
     show(store, "b", "products", "p01", "r4", 100)  # long ago
     show(store, "c", "ads", ad, "r5", 20)
-    show(store, "c", "products", "no such item", "r5", 20)
+    show(store, "c", "products", "put online", "r5", 20)  # training does not know it yet
+    show(store, "c", "ads", "no such ad", "r5", 20)  # for which product?
     buy(store, "a", "p01", "r1")
     buy(store, "a", "p01", "r1")  # twice is once
     buy(store, "b", "p01", "r3")
+    buy(store, "c", "put online", "r5")
     buy(store, "c", ad, "r5")  # an ad's goal is the purchase of its product
     assert count_tallies(store, model, NOW) == {
-        "products": {"p01": Tally(shows=2, reached=1), "p02": Tally(shows=1, reached=0)},
+        "products": {
+            "p01": Tally(shows=2, reached=1),
+            "p02": Tally(shows=1, reached=0),
+            "put online": Tally(shows=1, reached=1),
+        },
         "ads": {ad: Tally(shows=1, reached=1)},
     }
 

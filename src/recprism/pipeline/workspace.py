@@ -35,9 +35,9 @@ from recprism.ranker.features import FeatureSpec
 from recprism.ranker.harvest import open_ground
 from recprism.signals.snapshot import Ground
 
-SAMPLES_FORMAT = 6
+SAMPLES_FORMAT = 7
 """Raised whenever samples of the same data and settings would come out differently."""
-PREPARED_FORMAT = 5
+PREPARED_FORMAT = 4
 """Raised whenever the same sources and settings would be prepared differently."""
 DATA_SECTIONS = {"users", "items", "events", "links", "content", "clock"}
 NETWORK_SETTINGS = {

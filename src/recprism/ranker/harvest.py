@@ -46,9 +46,9 @@ FEW_EVENTS = 50_000
 WEEK_US = 7 * DAY_US
 
 LIFE_WEEKS = 9
-MOST_DAYS = 4_000
-"""A snapshot is asked about the goal days of so many weeks after it, and at most about so many
-(user, day), drawn at random."""
+MOST_A_DAY = 64
+"""A snapshot is asked about the goal days of so many weeks after it, on each day of at most so many
+users, drawn at random."""
 
 Mode = Literal["weekly", "whole", "days"]
 """`weekly`: sampled lists of everyone with an outcome, asked at the snapshot. `whole`: whole lists
@@ -225,7 +225,7 @@ def _samples(
         found: dict[str, Samples] = {}
         for plan in plans:
             days = goal_days(log, plan, at, at + LIFE_WEEKS * WEEK_US)
-            days = _some(days, MOST_DAYS, config.seed)
+            days = _some_a_day(days, MOST_A_DAY, config.seed)
             found |= make_samples(spec, snapshot, log, [plan], days, sampling)
         return found
     everyone = weekly_occasions(log, at)
@@ -274,6 +274,21 @@ def _some(occasions: Occasions, most: int, seed: int) -> Occasions:
         return occasions
     drawn = np.random.default_rng(seed).choice(len(occasions), most, replace=False)
     return occasions.take(np.sort(drawn))
+
+
+def _some_a_day(occasions: Occasions, most: int, seed: int) -> Occasions:
+    """At most `most` of the occasions of each day, drawn at random.
+
+    Each day is drawn from by itself: what comes after a cut-off must not decide which days before
+    it are learned from.
+    """
+    kept = [np.zeros(0, np.int64)]
+    for day in np.unique(occasions.time).tolist():
+        rows = np.flatnonzero(occasions.time == day)
+        if len(rows) > most:
+            rows = np.random.default_rng((seed, day // DAY_US)).choice(rows, most, replace=False)
+        kept.append(rows)
+    return occasions.take(np.sort(np.concatenate(kept)))
 
 
 def _is_readable(path: Path) -> bool:

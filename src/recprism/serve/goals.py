@@ -58,13 +58,15 @@ class Goals:
         return self._model.plans[task].spec.horizon
 
     def _find(self, task: str, item: str) -> Goal | None:
-        """The event that an item is shown for; None without a goal, and for what is not known."""
+        """The event that an item is shown for; None without a goal, and where it is shown for
+        another item but not known. One that came after training is shown for itself."""
         plan = self._model.plans.get(task)
         if plan is None or plan.spec.goal is None:
             return None
         number = plan.kind.ids.index(item)
         if number == UNKNOWN:
-            return None
+            is_itself = plan.spec.via is None
+            return (plan.kind.name, item, plan.spec.goal) if is_itself else None
         stands_for = int(plan.underlying[number])
         kind = self._model.catalog.kind_of(stands_for)
         return kind.name, kind.ids[stands_for - kind.start], plan.spec.goal
