@@ -122,6 +122,7 @@ def test_the_grocery_file_says_what_the_protocols_need() -> None:
         ("tasks:", "signals: {trend: {decay_days: 0}}\ntasks:", "expected a number above 0, fou"),
         ("tasks:", "ranker: {dropout: 1}\ntasks:", "expected a number below 1, found `1`."),
         ("tasks:", "ranker: {hidden: []}\ntasks:", "expected at least one entry, found an empty"),
+        ("tasks:", "experiments: {a: {arms: {x: {}}}}\ntasks:", "expected at least 2 entries, fou"),
         ("tasks:", "ranker: {hidden: [8, 0]}\ntasks:", "6: `ranker.hidden[1]`: expected a numbe"),
         ("tasks:", "lists: {a: 1}\ntasks:", "This section takes no keys in this version"),
         ("tasks:", "llm: {roles: {embedd: on}}\ntasks:", "6: unknown key `embedd` in `llm.role"),

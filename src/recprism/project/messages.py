@@ -255,7 +255,8 @@ def _expected(row: _Row) -> str:
     if kind == "string_pattern_mismatch":
         return "a name (lower-case letters, digits, `_` and `-`, a letter first)"
     if kind == "too_short":
-        return "at least one entry"
+        least = context["min_length"]
+        return "at least one entry" if least == 1 else f"at least {least} entries"
     if kind == "string_too_short":
         return "some text"
     if kind in _EXPECTED:
